@@ -1,0 +1,3 @@
+module fieldferry
+
+go 1.26.0
