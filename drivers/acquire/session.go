@@ -301,9 +301,7 @@ func (s *session) deliver(g *group, got []tag.Sample, now time.Time, took time.D
 		s.r.log.Error("driver broke its contract", "device", g.dev.dev.Name, "err", err)
 		return err
 	}
-	if g.dev.answered(now, took) {
-		s.revive(g.dev, now)
-	}
+	s.alive(g.dev, now, took)
 	s.r.accept(got)
 	return nil
 }
@@ -331,6 +329,14 @@ func (s *session) missed(g *group, err error) {
 	}
 	s.r.log.Warn("device dead", "device", d.dev.Name, "missed", d.missed, "err", err)
 	s.r.accept(d.appendBad(nil, reasonOf(err), now.UTC()))
+}
+
+// alive notes that a device answered.
+func (s *session) alive(d *device, now time.Time, took time.Duration) {
+	s.r.stats.alive()
+	if d.answered(now, took) {
+		s.revive(d, now)
+	}
 }
 
 // revive gives a device that was dead its turns back, from now on.

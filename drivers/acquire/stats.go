@@ -41,7 +41,7 @@ type stats struct {
 	mu       sync.Mutex // guards the fields below
 	isUp     bool
 	wasUp    bool
-	told     bool // the tags were made bad since it went down
+	told     bool // the tags were made bad and no device has answered since
 	since    time.Time
 	lastErr  string
 	connects uint64
@@ -58,7 +58,7 @@ func (s *stats) up(now time.Time) (failed uint64, down time.Duration, was bool) 
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	failed, down, was = s.failed, now.Sub(s.since), s.connects > 0
-	s.isUp, s.told, s.since, s.failed = true, false, now, 0
+	s.isUp, s.since, s.failed = true, now, 0
 	s.connects++
 	return failed, down, was
 }
@@ -76,6 +76,13 @@ func (s *stats) down(now time.Time, err error, pause time.Duration) (tell bool) 
 	tell = !s.told && pause > 0
 	s.told = s.told || tell
 	return tell
+}
+
+// alive notes an answer: the next loss of the link is news again.
+func (s *stats) alive() {
+	s.mu.Lock()
+	s.told = false
+	s.mu.Unlock()
 }
 
 func (s *stats) panicked() {

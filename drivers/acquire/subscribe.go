@@ -60,9 +60,7 @@ func (s *session) subEnded(ctx context.Context, e subEnd) error {
 	case errors.Is(e.err, drivers.ErrLinkDown):
 		return e.err
 	case e.err == nil:
-		if d.answered(now, 0) {
-			s.revive(d, now)
-		}
+		s.alive(d, now, 0)
 		return nil
 	}
 	// One lost subscription is a dead device at once: nothing else would
