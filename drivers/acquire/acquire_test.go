@@ -323,6 +323,28 @@ func TestSubscriptionPushesEndsAndComesBack(t *testing.T) {
 	})
 }
 
+func TestReadNowGoesToTheAskerAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake()
+		l := newLink(1, time.Hour)
+		r, b, stop := start(t, l, f)
+		time.Sleep(time.Second)
+		got, err := r.Read(t.Context(), l.Devices[0].Tags[0])
+		if err != nil || got.Value != tag.Int(1) || got.Read == 0 {
+			t.Errorf("read now: got %+v, %v", got, err)
+		}
+		if n := b.count("d1", tag.Good); n != 1 {
+			t.Errorf("samples delivered: got %d, want 1, the scheduled one", n)
+		}
+		f.set("d1", silent("d1", time.Millisecond))
+		var de *drivers.DeviceError
+		if _, err := r.Read(t.Context(), l.Devices[0].Tags[0]); !errors.As(err, &de) {
+			t.Errorf("a silent device: got %v, want a *DeviceError", err)
+		}
+		stop()
+	})
+}
+
 func TestReadNumbersGrowTogether(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake()

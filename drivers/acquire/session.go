@@ -13,18 +13,18 @@ import (
 )
 
 // session is one life of the connection, from Open to Close. It belongs to
-// the link's goroutine, but for writes and gone.
+// the link's goroutine, but for jobs and gone.
 type session struct {
-	r      *Runner
-	conn   drivers.Conn
-	groups []*group
-	subs   sync.WaitGroup
-	stop   context.CancelFunc // ends the subscriptions
-	ended  chan subEnd        // subscriptions send, run receives; never closed
-	writes chan *write        // Runner.Write sends, run receives; never closed
-	gone   chan struct{}      // closed by close
-	wrote  bool               // the last step was a write: a read that is due goes first
-	buf    []tag.Sample
+	r       *Runner
+	conn    drivers.Conn
+	groups  []*group
+	subs    sync.WaitGroup
+	stop    context.CancelFunc // ends the subscriptions
+	ended   chan subEnd        // subscriptions send, run receives; never closed
+	jobs    chan *job          // Runner.ask sends, run receives; never closed
+	gone    chan struct{}      // closed by close
+	carried bool               // the last step was a job: a read that is due goes first
+	buf     []tag.Sample
 }
 
 // group is the tags of one device with one sampling interval.
@@ -48,7 +48,7 @@ type subEnd struct {
 func newSession(r *Runner, conn drivers.Conn) *session {
 	return &session{
 		r: r, conn: conn, stop: func() {}, ended: make(chan subEnd),
-		writes: make(chan *write), gone: make(chan struct{}),
+		jobs: make(chan *job), gone: make(chan struct{}),
 	}
 }
 
@@ -150,18 +150,18 @@ func (s *session) run(ctx context.Context) error {
 	}
 }
 
-// step does one thing: a write if one waits, else the read that is due, else
+// step does one thing: a job if one waits, else the read that is due, else
 // it waits for whatever comes first.
 func (s *session) step(ctx, sctx context.Context, g *group, due bool, timer <-chan time.Time) error {
 	if due {
-		writes := s.writes
-		if s.wrote {
-			writes = nil // a storm of writes gets every second turn
+		jobs := s.jobs
+		if s.carried {
+			jobs = nil // a storm of writes gets every second turn
 		}
-		s.wrote = false
+		s.carried = false
 		select {
-		case w := <-writes:
-			return s.write(ctx, w)
+		case j := <-jobs:
+			return s.carry(ctx, j)
 		case e := <-s.ended:
 			return s.subEnded(ctx, e)
 		case <-ctx.Done():
@@ -174,8 +174,8 @@ func (s *session) step(ctx, sctx context.Context, g *group, due bool, timer <-ch
 		timer = nil
 	}
 	select {
-	case w := <-s.writes:
-		return s.write(ctx, w)
+	case j := <-s.jobs:
+		return s.carry(ctx, j)
 	case e := <-s.ended:
 		return s.subEnded(ctx, e)
 	case <-timer:
