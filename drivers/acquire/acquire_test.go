@@ -345,6 +345,23 @@ func TestReadNowGoesToTheAskerAlone(t *testing.T) {
 	})
 }
 
+func TestStuckTellsHowLongADriverCallLasts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake()
+		f.set("d1", sleep(90*time.Second))
+		r, _, stop := start(t, newLink(1, time.Hour), f)
+		time.Sleep(61 * time.Second)
+		if got := r.Stuck(time.Now()); got != 61*time.Second {
+			t.Errorf("in a read for 61 s: got %s", got)
+		}
+		time.Sleep(time.Minute)
+		if got := r.Stuck(time.Now()); got != 0 {
+			t.Errorf("between reads: got %s, want 0", got)
+		}
+		stop()
+	})
+}
+
 func TestReadNumbersGrowTogether(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake()
