@@ -297,6 +297,9 @@ func TestSubscriptionPushesEndsAndComesBack(t *testing.T) {
 			f.pushes <- nil
 		}
 		synctest.Wait()
+		if len(b.pushed) != 1 {
+			t.Errorf("tags said to be pushed: got %d, want 1", len(b.pushed))
+		}
 		if n := b.count("d1", tag.Good); n != 5 {
 			t.Errorf("pushed samples: got %d, want 5", n)
 		}

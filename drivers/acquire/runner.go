@@ -22,6 +22,10 @@ type Sink interface {
 	Accept(samples []tag.Sample)
 	// Sweep is called about once a second: stale tags, maximum intervals.
 	Sweep(now time.Time)
+	// Pushed says that the device sends these tags when they change: its
+	// silence does not make them stale, since the driver watches over the
+	// subscription.
+	Pushed(tags []*tag.Tag)
 }
 
 const (
