@@ -66,6 +66,8 @@ func (d *Decoder) hint(key string, keys []string, elsewhere func(string) string)
 	return DidYouMean(key, keys)
 }
 
+var nodeType = reflect.TypeFor[*Node]()
+
 func mappings(layers []*Node) []*Node {
 	out := make([]*Node, 0, len(layers))
 	for _, l := range layers {
@@ -105,6 +107,8 @@ func (d *Decoder) fields(v reflect.Value, layers []*Node) {
 // value fills v from what the layers say, the first first.
 func (d *Decoder) value(v reflect.Value, layers []*Node, path bool) {
 	switch {
+	case v.Type() == nodeType:
+		v.Set(reflect.ValueOf(layers[len(layers)-1]))
 	case v.Kind() == reflect.Pointer:
 		if at := d.fresh(v.Type().Elem(), v); at.IsValid() {
 			d.value(at.Elem(), layers, path)

@@ -11,9 +11,10 @@
 // setting. Behind the key the tag may carry options: `inline` (the fields of
 // a struct stand in the parent), `path` (a file name, made absolute by the
 // Decoder) and `required`. Supported are booleans, integers, floats, text,
-// time.Duration ("500ms", "30d"), slices, maps with text keys, structs,
-// pointers, any, and types with UnmarshalText. Maps merge by key over the
-// layers, structs merge field by field, everything else is replaced.
+// time.Duration ("500ms", "30d"), slices, maps with text or whole numbers as
+// keys, structs, pointers, any, types with UnmarshalText, and *Node, which
+// takes a value as it stands, unchecked. Maps merge by key over the layers,
+// structs merge field by field, everything else is replaced.
 //
 // Nothing here blocks, does I/O or panics on outside data. A Decoder and a
 // Report belong to one goroutine; Nodes are not changed once parsed and may

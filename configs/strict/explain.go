@@ -41,6 +41,9 @@ func (d *Decoder) explain(out []Setting, prefix string, v reflect.Value, layers 
 }
 
 func (d *Decoder) explainValue(out []Setting, key string, v reflect.Value, found []*Node) []Setting {
+	if v.Type() == nodeType {
+		return out
+	}
 	for v.Kind() == reflect.Pointer && !v.IsNil() {
 		v = v.Elem()
 	}
