@@ -2,15 +2,18 @@ package plant
 
 import "time"
 
-// States of links, devices, uplinks and the buffer. They are text because
-// they are shown and sent as they are.
+// State is how a link, a device, an uplink or the buffer is. It is text
+// because it is shown and sent as it is.
+type State string
+
+// The states, and what they are said of.
 const (
-	Up          = "up"          // link, uplink: connected; device: answers; buffer: writes
-	Starting    = "starting"    // not connected or not asked yet since the start
-	Down        = "down"        // link, uplink: not connected, being retried; buffer: cannot write
-	Dead        = "dead"        // device: missed several answers in a row
-	Maintenance = "maintenance" // device: somebody works on it
-	Disabled    = "disabled"    // by configuration
+	Up          State = "up"          // link, uplink: connected; device: answers; buffer: writes
+	Starting    State = "starting"    // not connected or not asked yet since the start
+	Down        State = "down"        // link, uplink: not connected, being retried; buffer: cannot write
+	Dead        State = "dead"        // device: missed several answers in a row
+	Maintenance State = "maintenance" // device: somebody works on it
+	Disabled    State = "disabled"    // by configuration
 )
 
 // Status is a snapshot of the gateway.
@@ -32,7 +35,7 @@ type Link struct {
 	Name      string
 	Driver    string
 	Endpoint  string
-	State     string // Up, Starting, Down, Disabled
+	State     State // Up, Starting, Down, Disabled
 	Since     time.Time
 	Error     string        // last error, empty when Up
 	Requested time.Duration // the shortest sampling interval asked for on it
@@ -46,7 +49,7 @@ type Link struct {
 type Device struct {
 	Name       string
 	Link       string
-	State      string // Up, Starting, Dead, Maintenance, Disabled, or Down with its link
+	State      State // Up, Starting, Dead, Maintenance, Disabled, or Down with its link
 	Since      time.Time
 	LastAnswer time.Time     // zero: never
 	Missed     uint64        // answers missed in a row, 0 when Up
@@ -60,7 +63,7 @@ type Uplink struct {
 	Name      string
 	Broker    string // the one in use or tried last, without credentials
 	Format    string
-	State     string // Up, Starting, Down, Disabled
+	State     State // Up, Starting, Down, Disabled
 	Since     time.Time
 	Error     string
 	Pending   uint64    // samples in the buffer that it has not delivered
@@ -73,7 +76,7 @@ type Uplink struct {
 
 // Buffer is the store on disk.
 type Buffer struct {
-	State    string // Up, Down
+	State    State // Up, Down
 	Error    string
 	Bytes    int64     // in use
 	MaxBytes int64     // bound by configuration
