@@ -64,8 +64,10 @@ type memory struct {
 	wait   chan struct{} // closed by the executor once result is set
 }
 
-// remember is how long the ID of a request protects against repetition.
-const remember = 24 * time.Hour
+const (
+	remember = 24 * time.Hour // how long the ID of a request protects against repetition
+	memories = 100_000        // how many are kept; when there are more, requests with an ID are refused
+)
 
 // New returns a service that refuses everything until SetRules allows more.
 // audit receives one record per request.
@@ -94,6 +96,10 @@ func (s *Service) Execute(ctx context.Context, r Request) Result {
 	if m, known := s.done[key]; known {
 		s.mu.Unlock()
 		return s.repeat(ctx, r, key, m.wait)
+	}
+	if len(s.done) >= memories {
+		s.mu.Unlock()
+		return s.record(r, Result{Outcome: OutcomeRefused, Reason: fmt.Sprintf("more than %d requests with an id in %s", memories, remember)}, tag.Value{})
 	}
 	wait := make(chan struct{})
 	s.done[key] = memory{at: s.clock(), wait: wait}
