@@ -117,7 +117,7 @@ func (v *visitor) Visit(node *ast.Node) {
 	case *ast.BuiltinNode:
 		v.unknown("function", n.Name)
 	default:
-		v.fault(quote((*node).String()) + " cannot be used here", "expressions have operators, functions and condition ? a : b alone")
+		v.fault(quote((*node).String())+" cannot be used here", "expressions have operators, functions and condition ? a : b alone")
 	}
 }
 
@@ -159,7 +159,7 @@ func words() []string {
 func (v *visitor) call(n *ast.CallNode) {
 	callee, ok := n.Callee.(*ast.IdentifierNode)
 	if !ok {
-		v.fault(quote(n.Callee.String()) + " is not a function", "")
+		v.fault(quote(n.Callee.String())+" is not a function", "")
 		return
 	}
 	if callee.Value != "tag" && callee.Value != "tags" {
