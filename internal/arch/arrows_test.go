@@ -2,6 +2,7 @@ package arch
 
 import (
 	"fmt"
+	"path"
 	"strings"
 )
 
@@ -61,9 +62,6 @@ var places = []place{
 	{"internal/arch", vocabulary, nil, "tests of the module itself"},
 }
 
-// testHelpers may be imported by tests of any floor, and by nothing else.
-var testHelpers = []string{"internal/peers", "drivers/drivertest"}
-
 // placeOf is the row of a directory, or nil.
 func placeOf(rows []place, dir string) *place {
 	var best *place
@@ -118,11 +116,11 @@ func arrow(from *place, f *file, dir string, to *place) string {
 	case to == nil:
 		return "" // told at the package itself
 	case isHelper(dir):
-		if !f.test && !isHelper(from.dir) && from.dir != "bench" {
+		if !f.test && !isHelper(path.Dir(f.path)) && from.dir != "bench" {
 			return fmt.Sprintf("%s is for tests and is imported by source", dir)
 		}
 		return ""
-	case f.test:
+	case f.test || isHelper(path.Dir(f.path)):
 		if to.floor > from.floor {
 			return fmt.Sprintf("a test on floor %d (%s) imports %s on floor %d: test it up there", from.floor, from.dir, dir, to.floor)
 		}
@@ -133,13 +131,16 @@ func arrow(from *place, f *file, dir string, to *place) string {
 	return ""
 }
 
+// isHelper says whether a folder is there for tests: internal/peers, and what
+// is named like mqtt/brokertest. Tests of any floor may import it, and nothing
+// else may.
 func isHelper(dir string) bool {
-	for _, h := range testHelpers {
-		if below(dir, h) {
+	for part := range strings.SplitSeq(dir, "/") {
+		if strings.HasSuffix(part, "test") {
 			return true
 		}
 	}
-	return false
+	return below(dir, "internal/peers")
 }
 
 // checkTable holds the floors against the table itself: what a row may import

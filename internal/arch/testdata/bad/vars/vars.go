@@ -1,7 +1,10 @@
 // Package vars changes package variables.
 package vars
 
-import "sync"
+import (
+	_ "bad/high/hightest"
+	"sync"
+)
 
 var (
 	Exported = 1
