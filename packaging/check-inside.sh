@@ -22,7 +22,8 @@ snapshot() {
     -o -path /var/lib/dpkg -o -path '/*.deb' \) -prune -o -printf '%p %y %m %u:%g\n' | sort
 }
 
-as_user() { setpriv --reuid=fieldferry --regid=fieldferry --init-groups env -i "PATH=$PATH" "$@"; }
+# A command in front of which this stands runs as the gateway's user.
+as_user=(setpriv --reuid=fieldferry --regid=fieldferry --init-groups env -i "PATH=$PATH")
 
 installed() { dpkg-query -W -f '${Version} ${db:Status-Abbrev}' fieldferry; }
 
@@ -53,7 +54,7 @@ page() {
 # its socket, its page served, ended by TERM.
 run_once() {
   install -d -o fieldferry -g fieldferry -m 0755 /run/fieldferry
-  as_user /usr/bin/fieldferry run >/tmp/run.log 2>&1 &
+  "${as_user[@]}" /usr/bin/fieldferry run >/tmp/run.log 2>&1 &
   gateway=$!
   until_ok 20 fieldferry reload || fail "the control socket does not answer: $(cat /tmp/until.log)"
   until_ok 20 page || fail "the page does not answer: $(cat /tmp/until.log)"
@@ -70,7 +71,7 @@ snapshot >/tmp/before
 
 say "install"
 dpkg_quietly -i /this.deb
-is "$(installed)" "$version ii " "state after installing"
+is "$(installed)" "$version-0fieldferry1 ii " "state after installing"
 is "$(stat -c '%a %U:%G' $state)" "700 fieldferry:fieldferry" "mode of $state"
 is "$(stat -c '%a %U:%G' $config/gateway.yaml)" "600 fieldferry:fieldferry" "mode of gateway.yaml"
 is "$(stat -c '%a %U:%G' /etc/fieldferry/fieldferry.yaml)" "644 root:root" "mode of fieldferry.yaml"
@@ -79,7 +80,7 @@ is "$(getent passwd fieldferry | cut -d : -f 6,7)" "$state:/usr/sbin/nologin" "h
 grep -qw 'hall-3' $config/gateway.yaml || fail "gateway.yaml does not carry the host's name"
 [ -L /etc/systemd/system/multi-user.target.wants/fieldferry.service ] || fail "the service is not enabled"
 fieldferry version | grep -qF "$version" || fail "version says $(fieldferry version)"
-as_user fieldferry check || fail "the installed configuration has faults"
+"${as_user[@]}" fieldferry check || fail "the installed configuration has faults"
 bash -n /usr/share/bash-completion/completions/fieldferry || fail "the bash completion is broken"
 
 say "run"
@@ -89,9 +90,9 @@ run_once
 say "a broken configuration ends with 78"
 cp -p $config/tagmap.yaml /tmp/tagmap.yaml
 echo 'nonsense: 1' >>$config/tagmap.yaml
-code=0; as_user timeout 20 fieldferry run >/tmp/run.log 2>&1 || code=$?
+code=0; "${as_user[@]}" timeout 20 fieldferry run >/tmp/run.log 2>&1 || code=$?
 is $code 78 "exit status of run"
-code=0; as_user fieldferry check >/tmp/check.log 2>&1 || code=$?
+code=0; "${as_user[@]}" fieldferry check >/tmp/check.log 2>&1 || code=$?
 is $code 3 "exit status of check"
 grep -q 'tagmap.yaml' /tmp/check.log || fail "check does not name the file: $(cat /tmp/check.log)"
 cp -p /tmp/tagmap.yaml $config/tagmap.yaml
@@ -101,9 +102,9 @@ echo '# changed by the administrator' >>/etc/fieldferry/fieldferry.yaml
 echo '# changed by the user' >>$config/gateway.yaml
 sums=$(find $config /etc/fieldferry -type f -exec sha256sum {} + | sort)
 dpkg_quietly -i /next.deb
-is "$(installed)" "$version.next ii " "state after upgrading"
+is "$(installed)" "$version.next-0fieldferry1 ii " "state after upgrading"
 is "$(find $config /etc/fieldferry -type f -exec sha256sum {} + | sort)" "$sums" "configuration after upgrading"
-as_user fieldferry check || fail "the configuration has faults after the upgrade"
+"${as_user[@]}" fieldferry check || fail "the configuration has faults after the upgrade"
 run_once
 
 say "back to the older version"

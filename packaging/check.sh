@@ -16,7 +16,7 @@ step() { printf -- '--- %s\n' "$*"; }
 
 version=$(scripts/version.sh)
 host=$(dpkg --print-architecture)
-deb() { printf '%s/fieldferry_%s_%s.deb' "${2:-dist}" "$version" "$1"; }
+deb() { printf '%s/fieldferry_%s-0fieldferry1_%s.deb' "${2:-dist}" "$version" "$1"; }
 for arch in amd64 arm64 armhf; do
   [ -f "$(deb $arch)" ] || die "$(deb $arch) is missing: run \"make package ARCH=all\""
 done
@@ -76,7 +76,7 @@ work=$(mktemp -d build/package/chroot.XXXXXX)
 trap 'rm -rf --one-file-system "$work"' EXIT
 tar -C "$work" -xf "$image"
 DEB_VERSION=$version.next DEB_OUT=$work packaging/package.sh "$host" >/dev/null
-mv "$work/fieldferry_$version.next_$host.deb" "$work/next.deb"
+mv "$work/fieldferry_$version.next-0fieldferry1_$host.deb" "$work/next.deb"
 cp "$(deb "$host")" "$work/this.deb"
 cp packaging/check-inside.sh "$work/check-inside.sh"
 

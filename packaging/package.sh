@@ -10,7 +10,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 die() { printf 'package: %s\n' "$*" >&2; exit 1; }
-make() { "${MAKE:-make}" --no-print-directory "$@"; }
+make() { command make --no-print-directory "$@"; }
 
 SOURCE_DATE_EPOCH=$(scripts/version.sh --epoch)
 DEB_VERSION=${DEB_VERSION:-$(scripts/version.sh)}
@@ -32,7 +32,7 @@ third_party() {
   licence Go "$(go env GOROOT)"
   go list -deps -tags ui -f '{{with .Module}}{{if not .Main}}{{.Path}} {{.Version}}|{{.Dir}}{{end}}{{end}}' ./cmd/gateway |
     sort -u | while IFS='|' read -r name dir; do licence "$name" "$dir"; done
-  npm --prefix web/ui ls --all --omit=dev --parseable | tail -n +2 | LC_ALL=C sort -u | while read -r dir; do
+  npm --prefix web/ui --loglevel=error ls --all --omit=dev --parseable | tail -n +2 | LC_ALL=C sort -u | while read -r dir; do
     [ ! -d "$dir" ] || licence "${dir##*/node_modules/} (in the page)" "$dir"
   done
 }
@@ -57,12 +57,12 @@ common() {
   "$host" completion bash >"$stage/completion.bash"
   "$host" completion zsh >"$stage/completion.zsh"
   sed "s/@VERSION@/$DEB_VERSION/; s/@DATE@/${DEB_MTIME%T*}/" packaging/fieldferry.8 >"$stage/fieldferry.8"
-  printf 'fieldferry (%s) stable; urgency=medium\n\n  * What changed for users is in NEWS.gz beside this file.\n\n -- %s  %s\n' \
+  printf 'fieldferry (%s-0fieldferry1) stable; urgency=medium\n\n  * What changed for users is in changelog.gz beside this file.\n\n -- %s  %s\n' \
     "$DEB_VERSION" "$DEB_MAINTAINER" "$(LC_ALL=C date -u -R -d "@$SOURCE_DATE_EPOCH")" >"$stage/changelog.Debian"
-  cp CHANGELOG.md "$stage/NEWS"
+  cp CHANGELOG.md "$stage/changelog"
   third_party >"$stage/third-party.txt"
   local f
-  for f in fieldferry.8 changelog.Debian NEWS third-party.txt; do squeeze "$stage/$f"; done
+  for f in fieldferry.8 changelog.Debian changelog third-party.txt; do squeeze "$stage/$f"; done
 }
 
 [ $# -gt 0 ] || die "name an architecture: amd64, arm64, armhf"
@@ -79,5 +79,5 @@ for DEB_ARCH; do
   [ "$DEB_ARCH" = "$host" ] || make "binary-$DEB_ARCH"
   has_ui "$STAGE/fieldferry" || die "$STAGE/fieldferry has no page in it (build tag ui)"
   cp "$shared"/* "$STAGE/"
-  go tool -modfile=tools/go.mod nfpm package --config packaging/nfpm.yaml --packager deb --target "$DEB_OUT/fieldferry_${DEB_VERSION}_$DEB_ARCH.deb"
+  go tool -modfile=tools/go.mod nfpm package --config packaging/nfpm.yaml --packager deb --target "$DEB_OUT/fieldferry_${DEB_VERSION}-0fieldferry1_$DEB_ARCH.deb"
 done

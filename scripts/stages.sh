@@ -16,7 +16,7 @@ total=$SECONDS
 for stage; do
   printf '\n=== %s\n' "$stage"
   began=$SECONDS
-  if ${MAKE:-make} --no-print-directory "$stage"; then result=ok; else result=FAILED failed+=("$stage"); fi
+  if make --no-print-directory "$stage"; then result=ok; else result=FAILED failed+=("$stage"); fi
   table+=$(printf '%-16s %5d s  %s' "$stage" $((SECONDS - began)) "$result")$'\n'
   [ "$stage" != "$first" ] || [ "$result" = ok ] || break
 done
