@@ -227,7 +227,7 @@ func (c *conn) deviceError(d *tag.Device, err error) error {
 	switch {
 	case errors.Is(err, drivers.ErrLinkDown), errors.Is(err, context.Canceled):
 		return err
-	case errors.Is(err, wire.ErrTimeout):
+	case errors.Is(err, wire.ErrTimeout), errors.Is(err, context.DeadlineExceeded):
 		reason = tag.ReasonTimeout
 	case errors.As(err, &status):
 		reason = value.StatusName(status)

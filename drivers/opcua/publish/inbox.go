@@ -37,14 +37,13 @@ type Inbox struct {
 
 	mu    sync.Mutex // guards the fields below
 	parts []Part
-	beat  bool
 	err   error
 }
 
 // NewInbox returns an empty inbox.
 func NewInbox() *Inbox { return &Inbox{wake: make(chan struct{}, 1)} }
 
-// Wake is ready after something changed: parts, a beat or an end.
+// Wake is ready after something changed: parts, or an end.
 func (b *Inbox) Wake() <-chan struct{} { return b.wake }
 
 // Take removes the oldest part.
@@ -60,16 +59,6 @@ func (b *Inbox) Take() (Part, bool) {
 		b.parts = nil
 	}
 	return p, true
-}
-
-// Beat says whether the server spoke since the last call: what it did not
-// send has not changed.
-func (b *Inbox) Beat() bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	beat := b.beat
-	b.beat = false
-	return beat
 }
 
 // Err tells why no more parts will come; nil while they may.

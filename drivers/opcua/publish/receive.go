@@ -32,9 +32,6 @@ func (h *Hub) receive(resp *ua.PublishResponse, now time.Time) {
 // again.
 func (h *Hub) acceptLocked(s *subscription, m *ua.NotificationMessage, now time.Time) {
 	s.heard = now
-	for member := range s.members {
-		member.inbox.change(func() { member.inbox.beat = true })
-	}
 	switch {
 	case m == nil:
 		h.stats.Unusable++

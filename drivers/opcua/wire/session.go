@@ -58,8 +58,8 @@ type answer struct {
 // error wraps drivers.ErrLinkDown when the connection is lost, ErrTimeout,
 // ErrProtocol, or the ua.StatusCode that the server refused the request with;
 // when ctx ends it is ctx's. req must not be used again.
-func (s *Session) Send(ctx context.Context, req ua.Request, timeout time.Duration) (ua.Response, error) {
-	ctx, cancel := context.WithTimeout(ctx, timeout)
+func (s *Session) Send(caller context.Context, req ua.Request, timeout time.Duration) (ua.Response, error) {
+	ctx, cancel := context.WithTimeout(caller, timeout)
 	defer cancel()
 	done := make(chan answer, 1)
 	if !s.start(func() { done <- s.exchange(ctx, req, timeout) }) {
@@ -67,11 +67,11 @@ func (s *Session) Send(ctx context.Context, req ua.Request, timeout time.Duratio
 	}
 	select {
 	case a := <-done:
-		return s.judge(ctx, req, a)
+		return s.judge(caller, req, a)
 	case <-s.down:
 		return nil, s.Err()
 	case <-ctx.Done():
-		return s.judge(ctx, req, answer{err: ctx.Err()})
+		return s.judge(caller, req, answer{err: ctx.Err()})
 	}
 }
 
@@ -123,7 +123,7 @@ func (s *Session) exchange(ctx context.Context, req ua.Request, timeout time.Dur
 }
 
 // judge sorts what came back and keeps count of silence.
-func (s *Session) judge(ctx context.Context, req ua.Request, a answer) (ua.Response, error) {
+func (s *Session) judge(caller context.Context, req ua.Request, a answer) (ua.Response, error) {
 	var status ua.StatusCode
 	var network net.Error
 	switch {
@@ -133,10 +133,11 @@ func (s *Session) judge(ctx context.Context, req ua.Request, a answer) (ua.Respo
 	case a.err == nil:
 		s.heard()
 		return a.resp, nil
-	case errors.Is(a.err, context.DeadlineExceeded) && errors.Is(ctx.Err(), context.DeadlineExceeded):
+	case errors.Is(a.err, context.DeadlineExceeded) || errors.Is(a.err, context.Canceled):
+		if err := caller.Err(); err != nil {
+			return nil, err // the caller was in a hurry: it says nothing about the server
+		}
 		return nil, s.timedOut(req)
-	case errors.Is(a.err, context.Canceled):
-		return nil, a.err
 	case errors.Is(a.err, drivers.ErrLinkDown):
 		return nil, a.err
 	case errors.Is(a.err, io.EOF) || errors.As(a.err, &network) || errors.Is(a.err, net.ErrClosed):
