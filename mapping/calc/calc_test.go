@@ -61,6 +61,8 @@ func (s *sink) Accept(in []tag.Sample) { s.keep(s.table.Apply(in)) }
 
 func (s *sink) Sweep(now time.Time) { s.keep(s.table.Sweep(now, nil)) }
 
+func (s *sink) Pushed(tags []*tag.Tag) { s.table.Pushed(tags) }
+
 func (s *sink) keep(out []tag.Sample) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
