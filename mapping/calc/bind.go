@@ -205,9 +205,9 @@ func (b *binder) loop(ring []*tag.Tag) {
 		b.fault(ring[0], fmt.Sprintf("%s uses itself", ring[0].Path()), "a pattern must not match the tag it computes")
 		return
 	}
-	names := make([]string, len(ring))
-	for i, t := range ring {
-		names[i] = t.Path()
+	names := make([]string, 0, len(ring)+1)
+	for _, t := range ring {
+		names = append(names, t.Path())
 	}
 	b.fault(ring[0], fmt.Sprintf("tags use each other in a ring: %s", strings.Join(append(names, names[0]), " -> ")), "one of them must go by other tags")
 }

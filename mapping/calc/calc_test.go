@@ -2,6 +2,7 @@ package calc_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -392,7 +393,7 @@ func TestSubscribeTellsMissingSourcesAfterAWhile(t *testing.T) {
 			t.Errorf("got %v after %v, want source is bad after 5s", s.Quality, time.Since(begin))
 		}
 		cancel()
-		if err := <-done; err != context.Canceled {
+		if err := <-done; !errors.Is(err, context.Canceled) {
 			t.Errorf("after cancel: got %v", err)
 		}
 	})

@@ -184,7 +184,7 @@ func operand(v tag.Value) (any, bool) {
 // result is the value of what an expression gave, for a tag of type typ.
 func result(out any, typ string) (tag.Value, error) {
 	var v tag.Value
-	kind := ""
+	var kind string
 	switch out := out.(type) {
 	case nil:
 		return v, errNoValue
