@@ -140,6 +140,10 @@ check-package: deps-package ## packages of all architectures: lintian, unit scor
 	@$(MAKE) --no-print-directory package ARCH=all
 	packaging/check.sh
 
+.PHONY: check-boot
+check-boot: check-package ## the packaged service in a booted Debian: sandbox, watchdog, upgrade
+	packaging/check-boot.sh
+
 .PHONY: fuzz
 fuzz: ## every fuzz function for FUZZTIME (default 20s)
 	scripts/fuzz.sh

@@ -39,6 +39,8 @@ packages_package=(
   lintian             # package check
   mmdebstrap          # package check: the clean chroot
   qemu-user-static    # package check: the ARM binaries are run once
+  systemd-container   # make check-boot
+  iproute2            # package check: the loopback interface of its name space
   man-db              # package check: the manual page formats without a warning
 )
 packages_test=(

@@ -23,6 +23,7 @@ run "outages and kills, $rounds times" go test -tags peer -count "$rounds" -time
 if grep -rqE --include='*_test.go' '^//go:build .*\bproof\b' .; then
   run "tests tagged proof" scripts/gotest.sh proof -timeout 240m -v
 fi
+run "the packaged service in a booted Debian" make --no-print-directory check-boot
 run "fuzzing" env FUZZTIME="${FUZZTIME:-60s}" scripts/fuzz.sh
 
 if [ ${#failed[@]} -gt 0 ]; then
