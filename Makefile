@@ -82,7 +82,7 @@ binary-%: ui
 
 # Loops over thousands of crash states, too slow under the race detector: in
 # files with the build constraint !race, and a stage as soon as there is one.
-NORACE = $(if $(shell grep -rlE --include='*_test.go' --exclude-dir=node_modules '^//go:build .*!race' . | head -n 1),test-norace)
+NORACE = $(if $(shell grep -rlE --include='*_test.go' --exclude-dir={node_modules,testdata,build} '^//go:build .*!race' . | head -n 1),test-norace)
 
 .PHONY: test
 test: ## everything that CI runs, with the time of each stage
