@@ -1,0 +1,268 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"sync"
+	"time"
+
+	"fieldferry/live"
+	"fieldferry/tag"
+)
+
+// ErrUnknown is wrapped by a Lane's error when the device may or may not have
+// taken the value.
+var ErrUnknown = errors.New("the device may or may not have taken the value")
+
+// Lane writes to one link. The gateway implements it over the link's runner.
+type Lane interface {
+	// Write writes v, in engineering units, ahead of the link's next read,
+	// and returns what was read back, in engineering units.
+	Write(ctx context.Context, t *tag.Tag, v tag.Value) (tag.Value, error)
+}
+
+// Rules are what the administrator and the tag map allow.
+type Rules struct {
+	Allow  bool                          // writes at all; false refuses everything
+	Limits func(t *tag.Tag) Limits       // of one tag; nil: no limits
+	Lane   func(t *tag.Tag) (Lane, bool) // the lane of a tag's link, false while it is not running
+}
+
+// Limits bound the writes to one tag.
+type Limits struct {
+	Min, Max    *float64      // engineering units, inclusive
+	MinInterval time.Duration // least time between two writes: EEPROM registers wear out
+}
+
+// Service executes requests.
+type Service struct {
+	store *live.Store
+	audit *Audit
+	log   *slog.Logger
+	clock func() time.Time
+
+	mu    sync.Mutex // guards the fields below
+	rules Rules
+	tags  map[string]*tagState
+	done  map[string]memory
+	swept time.Time
+}
+
+// tagState orders the writes to one tag.
+type tagState struct {
+	turn chan struct{} // holds one token; whoever has it may write
+	last time.Time     // of the last write that reached the device; owned by the holder of the turn
+}
+
+// memory is the result of a request that had an ID.
+type memory struct {
+	result Result
+	at     time.Time
+	wait   chan struct{} // closed by the executor once result is set
+}
+
+const (
+	remember = 24 * time.Hour // how long the ID of a request protects against repetition
+	memories = 100_000        // how many are kept; when there are more, requests with an ID are refused
+)
+
+// New returns a service that refuses everything until SetRules allows more.
+// audit receives one record per request.
+func New(store *live.Store, audit *Audit, log *slog.Logger, clock func() time.Time) *Service {
+	return &Service{
+		store: store, audit: audit, log: log, clock: clock,
+		tags: map[string]*tagState{}, done: map[string]memory{},
+	}
+}
+
+// SetRules replaces the rules, at start and when the configuration changed.
+func (s *Service) SetRules(r Rules) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.rules = r
+}
+
+// Execute checks r, writes, reads back and records. It never repeats a write.
+func (s *Service) Execute(ctx context.Context, r Request) Result {
+	if r.ID == "" {
+		return s.perform(ctx, r)
+	}
+	key := r.Source + "\x00" + r.ID
+	s.mu.Lock()
+	s.sweepLocked()
+	if m, known := s.done[key]; known {
+		s.mu.Unlock()
+		return s.repeat(ctx, r, key, m.wait)
+	}
+	if len(s.done) >= memories {
+		s.mu.Unlock()
+		return s.record(r, Result{Outcome: OutcomeRefused, Reason: fmt.Sprintf("more than %d requests with an id in %s", memories, remember)}, tag.Value{})
+	}
+	wait := make(chan struct{})
+	s.done[key] = memory{at: s.clock(), wait: wait}
+	s.mu.Unlock()
+
+	res := s.perform(ctx, r)
+	s.mu.Lock()
+	s.done[key] = memory{result: res, at: s.clock(), wait: wait}
+	s.mu.Unlock()
+	close(wait)
+	return res
+}
+
+// repeat answers a request whose ID was seen before with the first result.
+func (s *Service) repeat(ctx context.Context, r Request, key string, wait chan struct{}) Result {
+	select {
+	case <-wait:
+	case <-ctx.Done():
+		return s.record(r, Result{Outcome: OutcomeRefused, Reason: "a request with this id is still under way"}, tag.Value{})
+	}
+	s.mu.Lock()
+	res := s.done[key].result
+	s.mu.Unlock()
+	res.Repeated = true
+	return s.record(r, res, tag.Value{})
+}
+
+func (s *Service) sweepLocked() {
+	now := s.clock()
+	if now.Sub(s.swept) < time.Minute {
+		return
+	}
+	s.swept = now
+	for k, m := range s.done {
+		if now.Sub(m.at) > remember {
+			delete(s.done, k)
+		}
+	}
+}
+
+// perform runs a request that was not seen before.
+func (s *Service) perform(ctx context.Context, r Request) Result {
+	cell := s.store.Find(r.Device, r.Tag)
+	var old tag.Value
+	if cell != nil {
+		if smp, ok := cell.Get(); ok {
+			old = smp.Value
+		}
+	}
+	t, limits, lane, reason := s.admit(r, cell)
+	if reason != "" {
+		return s.record(r, Result{Outcome: OutcomeRefused, Reason: reason}, old)
+	}
+	st := s.state(t)
+	select {
+	case st.turn <- struct{}{}:
+		defer func() { <-st.turn }()
+	case <-ctx.Done():
+		return s.record(r, Result{Outcome: OutcomeRefused, Reason: "another write to this tag is under way"}, old)
+	}
+	now := s.clock()
+	if wait := limits.MinInterval - now.Sub(st.last); !st.last.IsZero() && wait > 0 {
+		return s.record(r, Result{Outcome: OutcomeRefused,
+			Reason: fmt.Sprintf("written too often: the next write is allowed in %s", wait.Round(time.Millisecond))}, old)
+	}
+	if reason := expired(r, now); reason != "" {
+		return s.record(r, Result{Outcome: OutcomeRefused, Reason: reason}, old)
+	}
+	st.last = now
+	return s.record(r, s.write(ctx, lane, t, r.Value), old)
+}
+
+func (s *Service) write(ctx context.Context, lane Lane, t *tag.Tag, v tag.Value) Result {
+	got, err := lane.Write(ctx, t, v)
+	switch {
+	case errors.Is(err, ErrUnknown):
+		return Result{Outcome: OutcomeUnknown, Reason: err.Error()}
+	case err != nil:
+		return Result{Outcome: OutcomeFailed, Reason: err.Error()}
+	}
+	return Result{Outcome: OutcomeDone, ReadBack: got}
+}
+
+// admit checks everything that can be checked without the device. An empty
+// reason admits the request.
+func (s *Service) admit(r Request, cell *live.Cell) (*tag.Tag, Limits, Lane, string) {
+	s.mu.Lock()
+	rules := s.rules
+	s.mu.Unlock()
+	if !rules.Allow {
+		return nil, Limits{}, nil, "writes are switched off on this gateway"
+	}
+	if cell == nil {
+		return nil, Limits{}, nil, fmt.Sprintf("no tag %q on a device %q", r.Tag, r.Device)
+	}
+	t := cell.Tag()
+	if !t.Access.Writable() {
+		return nil, Limits{}, nil, fmt.Sprintf("tag %s is not writable: its access is %s", t.Path(), t.Access)
+	}
+	if reason := expired(r, s.clock()); reason != "" {
+		return nil, Limits{}, nil, reason
+	}
+	var limits Limits
+	if rules.Limits != nil {
+		limits = rules.Limits(t)
+	}
+	if reason := outside(r.Value, limits); reason != "" {
+		return nil, Limits{}, nil, reason
+	}
+	lane, ok := rules.Lane(t)
+	if !ok {
+		return nil, Limits{}, nil, fmt.Sprintf("link %s is not running", t.Device.Link.Name)
+	}
+	return t, limits, lane, ""
+}
+
+func expired(r Request, now time.Time) string {
+	if !r.Expires.IsZero() && now.After(r.Expires) {
+		return fmt.Sprintf("expired at %s", r.Expires.UTC().Format(time.RFC3339Nano))
+	}
+	return ""
+}
+
+func outside(v tag.Value, l Limits) string {
+	if v.IsNull() {
+		return "a null cannot be written"
+	}
+	f, numeric := v.Number()
+	if !numeric {
+		return ""
+	}
+	switch {
+	case math.IsNaN(f) || math.IsInf(f, 0):
+		return "not a finite number"
+	case l.Min != nil && f < *l.Min:
+		return fmt.Sprintf("%v is below the tag's min of %v", v, *l.Min)
+	case l.Max != nil && f > *l.Max:
+		return fmt.Sprintf("%v is above the tag's max of %v", v, *l.Max)
+	}
+	return ""
+}
+
+func (s *Service) state(t *tag.Tag) *tagState {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	st := s.tags[t.Path()]
+	if st == nil {
+		st = &tagState{turn: make(chan struct{}, 1)}
+		s.tags[t.Path()] = st
+	}
+	return st
+}
+
+// record completes a result, audits it and logs what an operator should see.
+func (s *Service) record(r Request, res Result, old tag.Value) Result {
+	res.ID = r.ID
+	if !res.Repeated {
+		res.At = s.clock().UTC()
+	}
+	if err := s.audit.write(r, res, old); err != nil {
+		s.log.Error("audit record not written", "device", r.Device, "tag", r.Tag, "err", err)
+	}
+	s.log.Info("command", "device", r.Device, "tag", r.Tag, "source", r.Source,
+		"outcome", res.Outcome.String(), "reason", res.Reason)
+	return res
+}
