@@ -98,7 +98,7 @@ func TestCheckTellsEverything(t *testing.T) {
 		`d1 order byte_order: byte order "BA" is for one register, type float32 has 2`,
 		`d1 end address: hr:65535 of length 2 ends beyond 65535`,
 		`d1 text length: type string needs a length`,
-		`d1 ro access: a input register cannot be written`,
+		`d1 ro access: input registers cannot be written`,
 		`d1 part access: hr:1.3 is a part of a register, and a part alone cannot be written`,
 		`d1 half access: hr:1 is a part of a register, and a part alone cannot be written`,
 		`d1 long access: 125 registers cannot be written at once`,

@@ -45,7 +45,7 @@ func TestReadTakesEveryTagOutOfItsBlock(t *testing.T) {
 // bad alone, in the same cycle; it is then left alone, and comes back.
 func TestRefusedBlockIsTakenApart(t *testing.T) {
 	m := memory()
-	m.Hole(5, true)
+	m.Hole(5)
 	var tags []string
 	want, back := "", ""
 	for i := range 10 {
@@ -68,7 +68,7 @@ func TestRefusedBlockIsTakenApart(t *testing.T) {
 	if second >= first || second > 4 {
 		t.Errorf("the second cycle took %d requests: the refused register was asked for again", second)
 	}
-	m.Hole(5, false)
+	m.Fill(5)
 	wantRead(t, g[0], want[1:]) // its rest is not over
 	for _, b := range g[0].(*group).blocks {
 		b.retryAt = time.Now()
