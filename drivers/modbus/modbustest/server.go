@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"sync"
 	"testing"
 )
@@ -177,17 +178,18 @@ func (c *Conn) next() (Request, error) {
 }
 
 func (c *Conn) nextRTU() (Request, error) {
-	adu := make([]byte, 8)
-	if _, err := io.ReadFull(c.c, adu); err != nil {
+	head := make([]byte, 8)
+	if _, err := io.ReadFull(c.c, head); err != nil {
 		return Request{}, err
 	}
-	if fc := adu[1]; fc == 15 || fc == 16 {
-		more := make([]byte, int(adu[6])+1)
-		if _, err := io.ReadFull(c.c, more); err != nil {
-			return Request{}, err
-		}
-		adu = append(adu, more...)
+	var rest []byte
+	if fc := head[1]; fc == 15 || fc == 16 {
+		rest = make([]byte, int(head[6])+1)
 	}
+	if _, err := io.ReadFull(c.c, rest); err != nil {
+		return Request{}, err
+	}
+	adu := slices.Concat(head, rest)
 	if n := len(adu); CRC(adu[:n-2]) != binary.LittleEndian.Uint16(adu[n-2:]) {
 		return Request{}, errors.New("checksum")
 	}
