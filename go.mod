@@ -18,3 +18,6 @@ require (
 	golang.org/x/sys v0.48.0 // indirect
 	google.golang.org/protobuf v1.36.12 // indirect
 )
+
+// Packages of the page may carry Go files of their own.
+ignore ./web/ui/node_modules
