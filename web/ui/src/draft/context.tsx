@@ -2,6 +2,7 @@ import { useDebouncedValue } from "@mantine/hooks";
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { createContext, useContext, useEffect, useMemo, useReducer, type Dispatch, type ReactNode } from "react";
 import { ApiError, client, unwrap, type Schemas } from "../api/client";
+import { useLiveState } from "../live/context";
 import { changes, count, empty, reduce, revive, type Action, type Draft } from "./draft";
 
 type Fault = Schemas["Fault"];
@@ -54,8 +55,10 @@ export type Check = {
 export function useCheck(): Check {
   const { draft } = useDraft();
   const [settled] = useDebouncedValue(draft, 300);
+  // Somebody else's change is noticed at once, not only when it is too late.
+  const running = useLiveState((s) => s.beat?.revision);
   const q = useQuery({
-    queryKey: ["check", settled],
+    queryKey: ["check", settled, running],
     enabled: settled.base !== "",
     placeholderData: keepPreviousData,
     retry: false,

@@ -21,7 +21,7 @@ export function Devices() {
             <tr>
               <th>Device</th>
               <th>State</th>
-              <th className="num">For</th>
+              <th className="num">State for</th>
               <th className="num">Last answer</th>
               <th className="num">Missed in a row</th>
               <th className="num">Errors</th>
@@ -68,7 +68,7 @@ function DeviceRow({ device: d, bad }: { device: Status["devices"][number]; bad:
         <StateText state={d.state} up="answers" />
         {d.error !== undefined && <div className="cause">{d.error}</div>}
       </td>
-      <td data-label="For" className="num">
+      <td data-label="State for" className="num">
         <Since at={d.since} />
       </td>
       <td data-label="Last answer" className="num">

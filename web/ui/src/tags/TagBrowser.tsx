@@ -47,6 +47,7 @@ function Loaded({ device, line, onLine, open, onOpen, list }: Props & { list: Ta
           value={line}
           onChange={(e) => onLine(e.currentTarget.value)}
           type="search"
+          size="xs"
         />
         <div className="filter-quick">
           {["quality:bad", "quality:uncertain"].map((q) => (
