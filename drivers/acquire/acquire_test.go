@@ -297,6 +297,9 @@ func TestSubscriptionPushesEndsAndComesBack(t *testing.T) {
 			f.pushes <- nil
 		}
 		synctest.Wait()
+		if len(b.pushed) != 1 {
+			t.Errorf("tags said to be pushed: got %d, want 1", len(b.pushed))
+		}
 		if n := b.count("d1", tag.Good); n != 5 {
 			t.Errorf("pushed samples: got %d, want 5", n)
 		}
@@ -340,6 +343,23 @@ func TestReadNowGoesToTheAskerAlone(t *testing.T) {
 		var de *drivers.DeviceError
 		if _, err := r.Read(t.Context(), l.Devices[0].Tags[0]); !errors.As(err, &de) {
 			t.Errorf("a silent device: got %v, want a *DeviceError", err)
+		}
+		stop()
+	})
+}
+
+func TestStuckTellsHowLongADriverCallLasts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake()
+		f.set("d1", sleep(90*time.Second))
+		r, _, stop := start(t, newLink(1, time.Hour), f)
+		time.Sleep(61 * time.Second)
+		if got := r.Stuck(time.Now()); got != 61*time.Second {
+			t.Errorf("in a read for 61 s: got %s", got)
+		}
+		time.Sleep(time.Minute)
+		if got := r.Stuck(time.Now()); got != 0 {
+			t.Errorf("between reads: got %s, want 0", got)
 		}
 		stop()
 	})

@@ -153,6 +153,13 @@ type box struct {
 	mu     sync.Mutex
 	got    []tag.Sample
 	sweeps int
+	pushed []*tag.Tag
+}
+
+func (b *box) Pushed(tags []*tag.Tag) {
+	b.mu.Lock()
+	b.pushed = tags
+	b.mu.Unlock()
 }
 
 func (b *box) Accept(s []tag.Sample) {

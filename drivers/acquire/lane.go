@@ -111,7 +111,7 @@ func (s *session) write(ctx context.Context, g *group, t *tag.Tag, v tag.Value) 
 	}
 	var got tag.Sample
 	var err error
-	if ferr := s.r.fence("write", func() error {
+	if ferr := s.r.call("write", func() error {
 		got, err = wr.Write(ctx, t, v)
 		return nil
 	}); ferr != nil { // a panic in mid-write: nobody knows how far it got
@@ -129,7 +129,7 @@ func (s *session) write(ctx context.Context, g *group, t *tag.Tag, v tag.Value) 
 
 // readOne plans and reads one tag by itself.
 func (s *session) readOne(ctx context.Context, g *group, t *tag.Tag) (got tag.Sample, err error) {
-	err = s.r.fence("read", func() error {
+	err = s.r.call("read", func() error {
 		one, err := s.conn.Prepare(ctx, t.Device, []*tag.Tag{t})
 		if err != nil {
 			return err

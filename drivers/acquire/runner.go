@@ -22,6 +22,10 @@ type Sink interface {
 	Accept(samples []tag.Sample)
 	// Sweep is called about once a second: stale tags, maximum intervals.
 	Sweep(now time.Time)
+	// Pushed says that the device sends these tags when they change: its
+	// silence does not make them stale, since the driver watches over the
+	// subscription.
+	Pushed(tags []*tag.Tag)
 }
 
 const (
@@ -45,6 +49,7 @@ type Runner struct {
 
 	devices []*device
 	stats   stats
+	calling atomic.Int64            // Unix nanoseconds since when the link's goroutine has been in the driver; 0: it is not
 	session atomic.Pointer[session] // nil while the link is down
 }
 
@@ -124,13 +129,12 @@ func (r *Runner) connectAndServe(ctx context.Context) error {
 	return s.run(ctx)
 }
 
-// open calls the driver with a limit of time. A driver that does not come
-// back leaves its goroutine to itself; what it opens late is closed.
+// open calls the driver with a limit of time.
 func (r *Runner) open(ctx context.Context) (drivers.Conn, error) {
 	octx, cancel := context.WithTimeout(ctx, openLimit)
 	defer cancel()
 	var conn drivers.Conn
-	err := r.fence("open", func() (err error) {
+	err := r.call("open", func() (err error) {
 		conn, err = r.driver.Open(octx, r.link, r.log)
 		return err
 	})
@@ -192,6 +196,23 @@ func (r *Runner) sweep(ctx context.Context) {
 			return
 		}
 	}
+}
+
+// Stuck tells for how long the link's goroutine has been inside one call of the
+// driver. Every call has a deadline, so that minutes mean a fault of ours.
+func (r *Runner) Stuck(now time.Time) time.Duration {
+	since := r.calling.Load()
+	if since == 0 {
+		return 0
+	}
+	return now.Sub(time.Unix(0, since))
+}
+
+// call is fence for the calls that the link's goroutine makes.
+func (r *Runner) call(what string, f func() error) error {
+	r.calling.Store(time.Now().UnixNano())
+	defer r.calling.Store(0)
+	return r.fence(what, f)
 }
 
 // fence calls into the driver and turns a panic into a lost link.

@@ -102,7 +102,7 @@ func split(d *device) []*group {
 // be planned is a missed answer, and is tried again like one.
 func (s *session) prepare(ctx context.Context, g *group) error {
 	var dg drivers.Group
-	err := s.r.fence("prepare", func() (err error) {
+	err := s.r.call("prepare", func() (err error) {
 		dg, err = s.conn.Prepare(ctx, g.dev.dev, g.tags)
 		return err
 	})
@@ -276,7 +276,7 @@ func (s *session) read(ctx context.Context, g *group) error {
 	}
 	defer cancel()
 	var got []tag.Sample
-	err := s.r.fence("read", func() (err error) {
+	err := s.r.call("read", func() (err error) {
 		got, err = g.g.Read(rctx, s.buf[:0])
 		return err
 	})

@@ -12,6 +12,9 @@ import (
 // subscribe lets the device push, in a goroutine that ends with ctx or with
 // the subscription.
 func (s *session) subscribe(ctx context.Context, g *group) {
+	s.r.sinkMu.Lock()
+	s.r.sink.Pushed(g.tags)
+	s.r.sinkMu.Unlock()
 	s.subs.Go(func() {
 		told := false
 		err := s.r.fence("subscribe", func() error {

@@ -1,0 +1,258 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"fieldferry/web/plant"
+	"fieldferry/web/stream"
+)
+
+// How long the operations that do not answer from memory may take.
+const (
+	readTime  = 15 * time.Second
+	applyTime = 50 * time.Second
+)
+
+type operations struct{ Deps }
+
+type answer[T any] struct{ Body T }
+
+func get(path, id, summary string, errs ...int) huma.Operation {
+	return huma.Operation{Method: http.MethodGet, Path: path, OperationID: id, Summary: summary, Errors: errs}
+}
+
+func post(path, id, summary string, errs ...int) huma.Operation {
+	return huma.Operation{
+		Method: http.MethodPost, Path: path, OperationID: id, Summary: summary, Errors: errs,
+		// The server has read the body already, within its own limits; a
+		// deadline set now would end the request's context while a device
+		// is still being asked.
+		BodyReadTimeout: -1,
+	}
+}
+
+func (o *operations) registerReads(a huma.API) {
+	huma.Register(a, get("/api/status", "status", "Links, devices, uplinks and the buffer"), o.status)
+	huma.Register(a, get("/api/tags", "tags", "All tags and their settings"), o.tags)
+	huma.Register(a, get("/api/tags/{device}/{tag}", "tag", "One tag, and where each of its settings comes from", 404), o.tag)
+	huma.Register(a, get("/api/values", "values", "The latest values", 404), o.values)
+	huma.Register(a, get("/api/revision", "revision", "The running revision of the configuration"), o.revision)
+	huma.Register(a, get("/api/history", "history", "The revisions that were applied, newest first"), o.history)
+	huma.Register(a, get("/api/read/{device}/{tag}", "read", "Ask the device for a tag now", 404, 504), o.read)
+}
+
+func (o *operations) registerWrites(a huma.API) {
+	watch := post("/api/stream/{stream}/watch", "watch", "Set the tags that a stream shows", 404, 409, 422)
+	watch.DefaultStatus = http.StatusNoContent
+	huma.Register(a, watch, o.watch)
+	huma.Register(a, post("/api/draft/check", "check", "What a draft would do", 412, 422, 428), o.check)
+	huma.Register(a, post("/api/draft/apply", "apply", "Make a draft the running configuration", 412, 422, 428), o.apply)
+	huma.Register(a, post("/api/reload", "reload", "Read the configuration directory again", 422), o.reload)
+}
+
+func (o *operations) status(context.Context, *struct{}) (*answer[status], error) {
+	return &answer[status]{viewStatus(o.Plant)}, nil
+}
+
+func (o *operations) tags(context.Context, *struct{}) (*answer[tagList], error) {
+	tags, generation := o.Plant.Tags()
+	list := tagList{Generation: generation, Revision: o.Editor.Revision().ID, Tags: make([]item, len(tags))}
+	for i := range tags {
+		list.Tags[i] = viewItem(i, &tags[i])
+	}
+	return &answer[tagList]{list}, nil
+}
+
+type tagPath struct {
+	Device string `path:"device" maxLength:"200"`
+	Tag    string `path:"tag" maxLength:"200"`
+}
+
+func (o *operations) tag(_ context.Context, in *tagPath) (*answer[tagDetail], error) {
+	tags, generation := o.Plant.Tags()
+	for i := range tags {
+		t := &tags[i]
+		if t.Device.Name != in.Device || t.Name != in.Tag {
+			continue
+		}
+		v := tagDetail{
+			Generation: generation, Revision: o.Editor.Revision().ID, Tag: viewItem(i, t), Settings: map[string]setting{},
+			Value: stream.RowOf(i, o.Plant.Value(t.Tag)), Now: stream.Millis(time.Now()),
+		}
+		for k, s := range t.Settings {
+			v.Settings[k] = setting(s)
+		}
+		return &answer[tagDetail]{v}, nil
+	}
+	return nil, unknownTag(in.Device, in.Tag)
+}
+
+func unknownTag(device, name string) *Problem {
+	return coded(http.StatusNotFound, "unknown_tag", fmt.Sprintf("there is no tag %q of a device %q", name, device))
+}
+
+type valuesQuery struct {
+	Device string `query:"device" maxLength:"200" doc:"Only the tags of this device."`
+}
+
+func (o *operations) values(_ context.Context, in *valuesQuery) (*answer[valueList], error) {
+	tags, _ := o.Plant.Tags()
+	list := valueList{Now: stream.Millis(time.Now()), Values: []named{}}
+	for i := range tags {
+		t := &tags[i]
+		if in.Device != "" && t.Device.Name != in.Device {
+			continue
+		}
+		list.Values = append(list.Values, named{t.Device.Name, t.Name, t.Unit, stream.RowOf(i, o.Plant.Value(t.Tag))})
+	}
+	if in.Device != "" && len(list.Values) == 0 {
+		return nil, coded(http.StatusNotFound, "unknown_device", fmt.Sprintf("there is no device %q with tags", in.Device))
+	}
+	return &answer[valueList]{list}, nil
+}
+
+type revisionAnswer struct {
+	ETag string `header:"ETag"`
+	Body revision
+}
+
+func (o *operations) revision(context.Context, *struct{}) (*revisionAnswer, error) {
+	r := viewRevision(o.Editor.Revision())
+	return &revisionAnswer{ETag: `"` + r.ID + `"`, Body: r}, nil
+}
+
+type historyQuery struct {
+	Limit int `query:"limit" minimum:"1" maximum:"200" default:"50"`
+}
+
+func (o *operations) history(ctx context.Context, in *historyQuery) (*answer[history], error) {
+	list, err := o.Editor.History(ctx, in.Limit)
+	if err != nil {
+		return nil, Internal(o.Log, "history", err)
+	}
+	v := history{Revisions: make([]revision, len(list))}
+	for i, r := range list {
+		v.Revisions[i] = viewRevision(r)
+	}
+	return &answer[history]{v}, nil
+}
+
+func (o *operations) read(ctx context.Context, in *tagPath) (*answer[named], error) {
+	ctx, cancel := context.WithTimeout(ctx, readTime)
+	defer cancel()
+	v, err := o.Control.Read(ctx, in.Device, in.Tag)
+	switch {
+	case errors.Is(err, plant.ErrUnknown):
+		return nil, unknownTag(in.Device, in.Tag)
+	case errors.Is(err, context.DeadlineExceeded):
+		return nil, NewProblem(http.StatusGatewayTimeout, fmt.Sprintf("device %q was not asked within %v: its link is busy or down", in.Device, readTime))
+	case err != nil:
+		return nil, Internal(o.Log, "read", err)
+	}
+	out := named{Device: in.Device, Name: in.Tag}
+	tags, _ := o.Plant.Tags()
+	for i := range tags {
+		if tags[i].Device.Name == in.Device && tags[i].Name == in.Tag {
+			out.Unit, out.Latest.ID = tags[i].Unit, i
+		}
+	}
+	out.Latest = stream.RowOf(out.Latest.ID, v)
+	return &answer[named]{out}, nil
+}
+
+type watchInput struct {
+	Stream string `path:"stream" maxLength:"64"`
+	Body   struct {
+		Generation uint64 `json:"generation"`
+		Tags       []int  `json:"tags" maxItems:"5000" doc:"Ids of the list of tags."`
+	}
+}
+
+func (o *operations) watch(_ context.Context, in *watchInput) (*struct{}, error) {
+	err := o.Hub.Watch(in.Stream, in.Body.Generation, in.Body.Tags)
+	switch {
+	case errors.Is(err, stream.ErrUnknown):
+		return nil, coded(http.StatusNotFound, "unknown_stream", "the stream has ended: open a new one")
+	case errors.Is(err, stream.ErrGeneration):
+		return nil, coded(http.StatusConflict, "stale_tags", "the tag map has changed: fetch the list of tags again")
+	case err != nil:
+		return nil, NewProblem(http.StatusUnprocessableEntity, err.Error())
+	}
+	return &struct{}{}, nil
+}
+
+type draftInput struct {
+	IfMatch string `header:"If-Match" doc:"The revision that the draft was begun with, in quotes."`
+	Body    draft
+}
+
+// base is the revision that If-Match names.
+func (in *draftInput) base() (string, error) {
+	base := strings.Trim(strings.TrimSpace(in.IfMatch), `"`)
+	if base == "" || base == "*" {
+		return "", coded(http.StatusPreconditionRequired, "revision_required",
+			"say with If-Match which revision the draft was begun with; GET /api/revision tells the running one")
+	}
+	return base, nil
+}
+
+func (o *operations) check(ctx context.Context, in *draftInput) (*answer[report], error) {
+	base, err := in.base()
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, applyTime)
+	defer cancel()
+	r, err := o.Editor.Check(ctx, in.Body.plant(base))
+	if err != nil {
+		return nil, o.editError("check", err)
+	}
+	return &answer[report]{viewReport(r)}, nil
+}
+
+func (o *operations) apply(ctx context.Context, in *draftInput) (*answer[report], error) {
+	base, err := in.base()
+	if err != nil {
+		return nil, err
+	}
+	// An apply that has begun is not ended by a browser that is closed.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), applyTime)
+	defer cancel()
+	r, err := o.Editor.Apply(ctx, in.Body.plant(base), author(ctx))
+	return o.applied("apply", r, err)
+}
+
+func (o *operations) reload(ctx context.Context, _ *struct{}) (*answer[report], error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), applyTime)
+	defer cancel()
+	r, err := o.Control.Reload(ctx, author(ctx))
+	return o.applied("reload", r, err)
+}
+
+func (o *operations) applied(what string, r plant.Report, err error) (*answer[report], error) {
+	if err != nil {
+		return nil, o.editError(what, err)
+	}
+	if len(r.Faults) > 0 {
+		p := coded(http.StatusUnprocessableEntity, "faults",
+			fmt.Sprintf("the configuration has %d faults; nothing was changed", len(r.Faults)))
+		p.Faults = viewFaults(r.Faults)
+		return nil, p
+	}
+	return &answer[report]{viewReport(r)}, nil
+}
+
+func (o *operations) editError(what string, err error) error {
+	if errors.Is(err, plant.ErrStale) {
+		return coded(http.StatusPreconditionFailed, "stale_revision",
+			fmt.Sprintf("%v: the running revision is %s; look at what changed, then review your draft again", err, o.Editor.Revision().ID))
+	}
+	return Internal(o.Log, what, err)
+}

@@ -1,0 +1,211 @@
+package api
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"fieldferry/web/health"
+	"fieldferry/web/plant"
+	"fieldferry/web/stream"
+)
+
+// The types of this file are what is sent: times in milliseconds since 1970
+// UTC (0: never), spans in seconds.
+
+type status struct {
+	Gateway  string        `json:"gateway"`
+	Version  string        `json:"version"`
+	Started  int64         `json:"started"`
+	Now      int64         `json:"now"`
+	Revision string        `json:"revision"`
+	Fault    string        `json:"fault,omitempty" doc:"Why a newer configuration on disk does not run."`
+	Health   health.Health `json:"health"`
+	Counts   health.Counts `json:"counts"`
+	Links    []link        `json:"links"`
+	Devices  []device      `json:"devices"`
+	Uplinks  []uplink      `json:"uplinks"`
+	Buffer   buffer        `json:"buffer"`
+}
+
+type link struct {
+	Name      string  `json:"name"`
+	Driver    string  `json:"driver"`
+	Endpoint  string  `json:"endpoint"`
+	State     string  `json:"state" enum:"up,starting,down,disabled"`
+	Since     int64   `json:"since"`
+	Error     string  `json:"error,omitempty"`
+	Requested float64 `json:"requested_seconds" doc:"The shortest sampling interval asked for."`
+	Measured  float64 `json:"measured_seconds" doc:"How long one round of all due reads takes; 0: unknown."`
+	Cycles    uint64  `json:"cycles"`
+	Overruns  uint64  `json:"overruns" doc:"Reads skipped because the one before still ran."`
+	Connects  uint64  `json:"connects"`
+}
+
+type device struct {
+	Name       string  `json:"name"`
+	Link       string  `json:"link"`
+	State      string  `json:"state" enum:"up,starting,down,dead,maintenance,disabled"`
+	Since      int64   `json:"since"`
+	LastAnswer int64   `json:"last_answer"`
+	Missed     uint64  `json:"missed" doc:"Answers missed in a row."`
+	Errors     uint64  `json:"errors" doc:"Answers missed or unusable since the start."`
+	RoundTrip  float64 `json:"round_trip_seconds"`
+	Error      string  `json:"error,omitempty"`
+	Tags       int     `json:"tags"`
+}
+
+type uplink struct {
+	Name      string  `json:"name"`
+	Broker    string  `json:"broker"`
+	Format    string  `json:"format"`
+	State     string  `json:"state" enum:"up,starting,down,disabled"`
+	Since     int64   `json:"since"`
+	Error     string  `json:"error,omitempty"`
+	Pending   uint64  `json:"pending" doc:"Samples not delivered yet."`
+	Oldest    int64   `json:"oldest" doc:"Source timestamp of the oldest of them."`
+	InFlight  int     `json:"in_flight"`
+	Delivered uint64  `json:"delivered"`
+	Refused   uint64  `json:"refused" doc:"Samples put aside because the broker would never take them."`
+	AckDelay  float64 `json:"ack_delay_seconds"`
+}
+
+type buffer struct {
+	State    string  `json:"state" enum:"up,starting,down,disabled"`
+	Error    string  `json:"error,omitempty"`
+	Bytes    int64   `json:"bytes"`
+	MaxBytes int64   `json:"max_bytes"`
+	Oldest   int64   `json:"oldest"`
+	Appended uint64  `json:"appended"`
+	Dropped  []drops `json:"dropped"`
+}
+
+type drops struct {
+	Reason  string `json:"reason"`
+	Samples uint64 `json:"samples"`
+}
+
+func viewStatus(p plant.Plant) status {
+	s := p.Status()
+	tags, _ := p.Tags()
+	counts := stream.Survey(p, tags, nil)
+	v := status{
+		Gateway: s.Gateway, Version: s.Version, Started: stream.Millis(s.Started), Now: stream.Millis(s.Now),
+		Revision: s.Revision, Fault: s.Fault, Health: health.Of(&s, counts), Counts: counts,
+		Links: make([]link, len(s.Links)), Devices: make([]device, len(s.Devices)), Uplinks: make([]uplink, len(s.Uplinks)),
+		Buffer: viewBuffer(&s.Buffer),
+	}
+	of := map[string]int{}
+	for i := range tags {
+		of[tags[i].Device.Name]++
+	}
+	for i := range s.Links {
+		v.Links[i] = viewLink(&s.Links[i])
+	}
+	for i := range s.Devices {
+		v.Devices[i] = viewDevice(&s.Devices[i])
+		v.Devices[i].Tags = of[s.Devices[i].Name]
+	}
+	for i := range s.Uplinks {
+		v.Uplinks[i] = viewUplink(&s.Uplinks[i])
+	}
+	return v
+}
+
+func seconds(d time.Duration) float64 { return d.Seconds() }
+
+func viewLink(l *plant.Link) link {
+	return link{
+		Name: l.Name, Driver: l.Driver, Endpoint: l.Endpoint, State: string(l.State), Since: stream.Millis(l.Since), Error: l.Error,
+		Requested: seconds(l.Requested), Measured: seconds(l.Measured), Cycles: l.Cycles, Overruns: l.Overruns, Connects: l.Connects,
+	}
+}
+
+func viewDevice(d *plant.Device) device {
+	return device{
+		Name: d.Name, Link: d.Link, State: string(d.State), Since: stream.Millis(d.Since), LastAnswer: stream.Millis(d.LastAnswer),
+		Missed: d.Missed, Errors: d.Errors, RoundTrip: seconds(d.RoundTrip), Error: d.Error,
+	}
+}
+
+func viewUplink(u *plant.Uplink) uplink {
+	return uplink{
+		Name: u.Name, Broker: u.Broker, Format: u.Format, State: string(u.State), Since: stream.Millis(u.Since), Error: u.Error,
+		Pending: u.Pending, Oldest: stream.Millis(u.Oldest), InFlight: u.InFlight, Delivered: u.Delivered, Refused: u.Refused,
+		AckDelay: seconds(u.AckDelay),
+	}
+}
+
+func viewBuffer(b *plant.Buffer) buffer {
+	v := buffer{
+		State: string(b.State), Error: b.Error, Bytes: b.Bytes, MaxBytes: b.MaxBytes,
+		Oldest: stream.Millis(b.Oldest), Appended: b.Appended, Dropped: []drops{},
+	}
+	for _, reason := range slices.Sorted(maps.Keys(b.Dropped)) {
+		v.Dropped = append(v.Dropped, drops{reason, b.Dropped[reason]})
+	}
+	return v
+}
+
+type tagList struct {
+	Generation uint64 `json:"generation" doc:"Of this list; positions in it are the ids of the stream."`
+	Revision   string `json:"revision"`
+	Tags       []item `json:"tags"`
+}
+
+type item struct {
+	ID       int               `json:"id"`
+	Device   string            `json:"device"`
+	Name     string            `json:"name"`
+	Link     string            `json:"link"`
+	Readable bool              `json:"readable"`
+	Unit     string            `json:"unit"`
+	Interval float64           `json:"interval_seconds"`
+	Labels   map[string]string `json:"labels"`
+	Settings map[string]string `json:"settings" doc:"Every key that is set for this tag, at itself or above, by its name in the tag map."`
+}
+
+type tagDetail struct {
+	Generation uint64             `json:"generation"`
+	Revision   string             `json:"revision"`
+	Tag        item               `json:"tag"`
+	Settings   map[string]setting `json:"settings" doc:"Every key that may be set for this tag."`
+	Value      stream.Row         `json:"value"`
+	Now        int64              `json:"now"`
+}
+
+type setting struct {
+	Text string `json:"text" doc:"As in the tag map; empty: not set."`
+	From string `json:"from" doc:"Where it comes from: tag, device, profile NAME, link, gateway or default."`
+}
+
+func viewItem(id int, t *plant.Tag) item {
+	v := item{
+		ID: id, Device: t.Device.Name, Name: t.Name, Readable: t.Access.Readable(), Unit: t.Unit,
+		Interval: seconds(t.Interval), Labels: t.Labels, Settings: map[string]string{},
+	}
+	if t.Device.Link != nil {
+		v.Link = t.Device.Link.Name
+	}
+	if v.Labels == nil {
+		v.Labels = map[string]string{}
+	}
+	for k, s := range t.Settings {
+		if s.Text != "" {
+			v.Settings[k] = s.Text
+		}
+	}
+	return v
+}
+
+type valueList struct {
+	Now    int64   `json:"now"`
+	Values []named `json:"values"`
+}
+
+type named struct {
+	Device string     `json:"device"`
+	Name   string     `json:"name"`
+	Unit   string     `json:"unit"`
+	Latest stream.Row `json:"latest"`
+}

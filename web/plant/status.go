@@ -1,0 +1,86 @@
+package plant
+
+import "time"
+
+// State is how a link, a device, an uplink or the buffer is. It is text
+// because it is shown and sent as it is.
+type State string
+
+// The states, and what they are said of.
+const (
+	Up          State = "up"          // link, uplink: connected; device: answers; buffer: writes
+	Starting    State = "starting"    // not connected or not asked yet since the start
+	Down        State = "down"        // link, uplink: not connected, being retried; buffer: cannot write
+	Dead        State = "dead"        // device: missed several answers in a row
+	Maintenance State = "maintenance" // device: somebody works on it
+	Disabled    State = "disabled"    // by configuration
+)
+
+// Status is a snapshot of the gateway.
+type Status struct {
+	Gateway  string    // its name
+	Version  string    // of the program
+	Started  time.Time // when this run began
+	Now      time.Time // the gateway's clock at the snapshot; every age counts from it
+	Revision string    // of the running configuration; equals Editor.Revision().ID
+	Fault    string    // why a newer configuration on disk does not run; empty: none or it runs
+	Links    []Link
+	Devices  []Device
+	Uplinks  []Uplink
+	Buffer   Buffer
+}
+
+// Link is one physical connection and its time budget.
+type Link struct {
+	Name      string
+	Driver    string
+	Endpoint  string
+	State     State // Up, Starting, Down, Disabled
+	Since     time.Time
+	Error     string        // last error, empty when Up
+	Requested time.Duration // the shortest sampling interval asked for on it
+	Measured  time.Duration // how long one round of all its due reads takes at present; 0: unknown
+	Cycles    uint64        // rounds done
+	Overruns  uint64        // reads that were skipped because the one before still ran
+	Connects  uint64        // connections made since the start
+}
+
+// Device is one station on a link.
+type Device struct {
+	Name       string
+	Link       string
+	State      State // Up, Starting, Dead, Maintenance, Disabled, or Down with its link
+	Since      time.Time
+	LastAnswer time.Time     // zero: never
+	Missed     uint64        // answers missed in a row, 0 when Up
+	Errors     uint64        // answers missed or unusable since the start
+	RoundTrip  time.Duration // of the last answer; 0: unknown
+	Error      string        // last error, empty when Up
+}
+
+// Uplink is one destination.
+type Uplink struct {
+	Name      string
+	Broker    string // the one in use or tried last, without credentials
+	Format    string
+	State     State // Up, Starting, Down, Disabled
+	Since     time.Time
+	Error     string
+	Pending   uint64    // samples in the buffer that it has not delivered
+	Oldest    time.Time // source timestamp of the oldest of them; zero: none
+	InFlight  int       // messages sent and not yet acknowledged
+	Delivered uint64    // samples since the start
+	Refused   uint64    // samples put aside because the broker would never take them
+	AckDelay  time.Duration
+}
+
+// Buffer is the store on disk.
+type Buffer struct {
+	State    State // Up, Down
+	Error    string
+	Bytes    int64     // in use
+	MaxBytes int64     // bound by configuration
+	Oldest   time.Time // of the oldest sample kept; zero: empty
+	Appended uint64    // samples since the start
+	Dropped  map[string]uint64
+}
