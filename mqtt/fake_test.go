@@ -196,12 +196,13 @@ func (r *rig) stop() error {
 // eventually polls until ok or patience ends.
 func (r *rig) eventually(what string, ok func() bool) {
 	r.t.Helper()
-	for deadline := time.Now().Add(patience); !ok(); {
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(patience); !ok(); <-tick.C {
 		if time.Now().After(deadline) {
 			settled, head := r.src.Position()
 			r.t.Fatalf("%s did not happen; position %d of %d, stats %+v\nlog:\n%s", what, settled, head, r.Stats(), r.log)
 		}
-		time.Sleep(time.Millisecond)
 	}
 }
 
