@@ -60,16 +60,27 @@ type Peer struct {
 // Start starts a broker.
 func Start(t testing.TB, s Script) *Broker {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatalf("start a scripted broker: %v", err)
-	}
+	return StartOn(t, listen(t), s)
+}
+
+// StartOn starts a broker on a listener, which it closes.
+func StartOn(t testing.TB, l net.Listener, s Script) *Broker {
+	t.Helper()
 	b := &Broker{t: t, listen: l, script: s, peers: map[*Peer]bool{}}
 	b.changed = sync.NewCond(&b.mu)
 	b.wg.Add(1)
 	go b.accept()
 	t.Cleanup(b.Stop)
 	return b
+}
+
+func listen(t testing.TB) net.Listener {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatalf("listen on 127.0.0.1: %v", err)
+	}
+	return l
 }
 
 // Stop closes every connection and the port, and waits. It may be called more
@@ -162,8 +173,8 @@ func call[C any](f func(*Peer, C), otherwise func(*Peer, C), p *Peer, c C) {
 }
 
 func (p *Peer) connected(c *packets.Connect) {
-	p.Client = c.ClientID
 	p.mu.Lock()
+	p.Client = c.ClientID
 	p.connects = append(p.connects, c)
 	if c.WillFlag {
 		p.will = &Message{Client: c.ClientID, Topic: c.WillTopic, Payload: string(c.WillMessage), Retain: c.WillRetain}

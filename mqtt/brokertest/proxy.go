@@ -31,11 +31,7 @@ type Proxy struct {
 // StartProxy starts a proxy to host:port.
 func StartProxy(t testing.TB, target string) *Proxy {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatalf("start a proxy: %v", err)
-	}
-	p := &Proxy{target: target, listen: l, conns: map[net.Conn]bool{}}
+	p := &Proxy{target: target, listen: listen(t), conns: map[net.Conn]bool{}}
 	p.opened = sync.NewCond(&p.mu)
 	p.wg.Add(1)
 	go p.accept()

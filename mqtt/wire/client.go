@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/eclipse/paho.golang/paho"
+
+	"fieldferry/mqtt/wire/packet"
 )
 
 const (
@@ -165,7 +167,7 @@ func limits(ack *paho.Connack, keepAlive time.Duration) Limits {
 		l.Receive = max(1, int(*p.ReceiveMaximum))
 	}
 	if p.MaximumPacketSize != nil {
-		l.Packet = int(min(*p.MaximumPacketSize, 256<<20+maxHeader))
+		l.Packet = int(min(*p.MaximumPacketSize, 256<<20+packet.MaxHeader))
 	}
 	if p.MaximumQoS != nil {
 		l.QoS = *p.MaximumQoS

@@ -9,40 +9,6 @@ import (
 	"github.com/eclipse/paho.golang/packets"
 )
 
-func TestParseHeader(t *testing.T) {
-	for _, c := range []struct {
-		name string
-		in   []byte
-		want header
-		err  string
-	}{
-		{"pingresp", []byte{0xD0, 0}, header{13, 0, 0, 2}, ""},
-		{"publish of 321 bytes", []byte{0x33, 0xC1, 0x02}, header{3, 3, 321, 3}, ""},
-		{"largest length", []byte{0x30, 0xff, 0xff, 0xff, 0x7f}, header{3, 0, 268435455, 5}, ""},
-		{"nothing", nil, header{}, "header is not complete"},
-		{"length not complete", []byte{0x30, 0x80}, header{}, "header is not complete"},
-		{"five bytes of length", []byte{0x30, 0x80, 0x80, 0x80, 0x80, 1}, header{}, "malformed packet: its length takes more than four bytes"},
-		{"type 0", []byte{0x00, 0}, header{0, 0, 0, 2}, "malformed packet: a broker does not send type 0"},
-		{"CONNECT", []byte{0x10, 0}, header{1, 0, 0, 2}, "malformed packet: a broker does not send type 1"},
-		{"QoS 3", []byte{0x36, 2}, header{3, 6, 2, 2}, "malformed packet: PUBLISH with QoS 3"},
-		{"flags of PUBACK", []byte{0x41, 2}, header{4, 1, 2, 2}, "malformed packet: type 4 with flags 0x1"},
-		{"PUBREL", []byte{0x62, 2}, header{6, 2, 2, 2}, ""},
-		{"flags of PUBREL", []byte{0x60, 2}, header{6, 0, 2, 2}, "malformed packet: type 6 with flags 0x0"},
-	} {
-		got, err := parseHeader(c.in)
-		if got != c.want || message(err) != c.err {
-			t.Errorf("%s: parseHeader(% x)\n got %+v, %q\nwant %+v, %q", c.name, c.in, got, message(err), c.want, c.err)
-		}
-	}
-}
-
-func message(err error) string {
-	if err == nil {
-		return ""
-	}
-	return err.Error()
-}
-
 func TestReaderRefusesUnsoundPackets(t *testing.T) {
 	connack := []byte{0x20, 3, 0, 0, 0}
 	for _, c := range []struct {
@@ -70,18 +36,6 @@ func TestReaderRefusesUnsoundPackets(t *testing.T) {
 			t.Errorf("%s: reading % x\n got %#v %v\nwant kind %d, %s", c.name, c.in, e, err, c.kind, c.err)
 		}
 	}
-}
-
-func FuzzHeader(f *testing.F) {
-	for _, s := range [][]byte{{0xD0, 0}, {0x33, 0xC1, 2}, {0x30, 0x80, 0x80, 0x80, 0x80, 1}, {0x36, 2}, {}} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, b []byte) {
-		h, err := parseHeader(b)
-		if err == nil && (h.size < 2 || h.size > maxHeader || h.size > len(b) || h.rest < 0 || h.rest > 268435455) {
-			t.Errorf("parseHeader(% x) = %+v", b, h)
-		}
-	})
 }
 
 // FuzzPackets holds the library to what the conn lets through: whatever a
@@ -112,7 +66,7 @@ func FuzzPackets(f *testing.F) {
 			return n, nil
 		})
 		f := newFlow(func(Result) {}, func(error) {})
-		publishes := make(chan *packets.Publish, 1)
+		publishes := make(chan *packets.Publish, maxReceiving)
 		for {
 			cp, err := packets.ReadPacket(src)
 			if err != nil {
