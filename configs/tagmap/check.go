@@ -68,7 +68,7 @@ func (m *Map) fault(o origin, f tag.Fault) {
 		}
 		n, rest := l.node.Locate(f.Path)
 		if rest == "" {
-			m.report.Add(n, f.Text, f.Hint)
+			m.report.AddMeaning(n, f.Text, f.Hint)
 			return
 		}
 		if len(rest) < len(bestRest) {

@@ -84,7 +84,9 @@ func (b *builder) deviceKnown(ds *deviceScope) {
 	if ds.keys.Endpoint != "" {
 		shapes = append(shapes, o.Link, linkShared{})
 	}
-	b.d.Known(ds.node, misplaced("device", nil, []any{o.Link, linkShared{}}, b.d), shapes...)
+	b.d.Known(ds.node, b.elsewhere(
+		belongs{"it belongs to the link, or to a device with its own endpoint", []any{o.Link, linkShared{}}},
+		belongs{"it belongs to a tag", []any{tagKeys{}}}), shapes...)
 }
 
 func (b *builder) newDevice(ds *deviceScope) {
@@ -146,7 +148,9 @@ func (b *builder) deviceTags(ds *deviceScope) {
 		c := b.fillTag(ds, pn, params)
 		over := byName[name.Text]
 		fromProfile[over] = true
-		b.tag(ds, c, over, name.Text)
+		if c != nil {
+			b.tag(ds, c, over, name.Text)
+		}
 		taken[name.Text] = name
 	}
 	for _, n := range own {
@@ -163,19 +167,23 @@ func (b *builder) deviceTags(ds *deviceScope) {
 	}
 }
 
-// fillTag puts the parameters into a tag of a profile, and reports those that
-// its address wants and nobody gives.
+// fillTag puts the parameters into a tag of a profile; nil, with a fault, when
+// its address wants one that nobody gives.
 func (b *builder) fillTag(ds *deviceScope, pn *strict.Node, params map[string]string) *strict.Node {
-	c := pn.Expand(run{ds.node, 0}, func(s string) (string, bool) { return fillParams(s, params) })
+	complete := true
 	if at := pn.Get("address"); at != nil {
 		for _, m := range parameter.FindAllStringSubmatch(at.Text, -1) {
 			if _, ok := params[m[1]]; !ok {
+				complete = false
 				b.d.Report.AddBelow(ds.node, "params."+m[1], fmt.Sprintf("is missing: the profile %q wants it", ds.shared.Profile),
 					fmt.Sprintf("add params: {%s: ...}%s", m[1], didYouMean(m[1], params)))
 			}
 		}
 	}
-	return c
+	if !complete {
+		return nil
+	}
+	return pn.Expand(run{ds.node, 0}, func(s string) (string, bool) { return fillParams(s, params) })
 }
 
 func didYouMean(name string, params map[string]string) string {
@@ -198,5 +206,5 @@ func (b *builder) tagKnown(ds *deviceScope, n *strict.Node) {
 		return
 	}
 	o := ds.link.options
-	b.d.Known(n, misplaced("tag", nil, []any{o.Device, deviceKeys{}, deviceShared{}, rateKeys{}}, b.d), append(tagShapes(o), tagKeys{})...)
+	b.d.Known(n, b.elsewhere(belongs{"it belongs to the device", []any{o.Device, deviceKeys{}, deviceShared{}, rateKeys{}}}), append(tagShapes(o), tagKeys{})...)
 }

@@ -1,6 +1,7 @@
 package tagmap
 
 import (
+	"reflect"
 	"time"
 
 	"fieldferry/configs/strict"
@@ -116,4 +117,14 @@ func Synonyms() map[string]string { return synonyms }
 // tagShapes are the structs whose keys may stand at a tag or above.
 func tagShapes(o drivers.Options) []any {
 	return []any{tagShared{}, labelKeys{}, mapping.Config{}, o.Tag}
+}
+
+// KeyType is the type of what a key of a tag holds on a link of a driver (nil
+// if unknown); nil for unknown keys.
+func KeyType(drv drivers.Driver, key string) reflect.Type {
+	var o drivers.Options
+	if drv != nil {
+		o = drv.Options()
+	}
+	return (&strict.Decoder{}).TypeOf(key, append(tagShapes(o), tagKeys{})...)
 }

@@ -70,8 +70,12 @@ func (b *builder) linkChecks(s *linkScope) {
 	if s.driver != nil {
 		o := s.options
 		below := append(tagShapes(o), deviceShared{}, o.Device)
-		b.d.Known(s.node, misplaced("link", below, []any{deviceKeys{}, tagKeys{}}, b.d), linkKeys{}, linkShared{}, o.Link)
-		b.d.Known(s.keys.Defaults, misplaced("defaults", nil, []any{linkKeys{}, o.Link, deviceKeys{}, tagKeys{}}, b.d), append(below, rateKeys{})...)
+		b.d.Known(s.node, b.elsewhere(
+			belongs{"write it below `defaults` of the link, or at a device", below},
+			belongs{"write it at a device or a tag", []any{deviceKeys{}, tagKeys{}}}), linkKeys{}, linkShared{}, o.Link)
+		b.d.Known(s.keys.Defaults, b.elsewhere(
+			belongs{"it belongs to the link itself", []any{o.Link, linkShared{}}},
+			belongs{notInherited, []any{linkKeys{}, deviceKeys{}, tagKeys{}}}), append(below, rateKeys{})...)
 		fresh := s.driver.Options()
 		b.decodeAlone(s.keys.Defaults, fresh.Device, fresh.Tag)
 	}
@@ -81,25 +85,23 @@ func (b *builder) linkChecks(s *linkScope) {
 	b.decodeAlone(s.keys.Defaults, &deviceShared{}, &rateKeys{}, &tagShared{}, &labelKeys{}, &mapping.Config{})
 }
 
-// misplaced returns the hint for a key that belongs elsewhere: below the
-// `defaults` of a link, or at another kind of thing.
-func misplaced(where string, below, elsewhere []any, d *strict.Decoder) func(string) string {
-	inDefaults, others := d.Keys(below...), d.Keys(elsewhere...)
+// belongs is a hint for the keys of some structs.
+type belongs struct {
+	hint   string
+	shapes []any
+}
+
+const notInherited = "it does not inherit: write it where it belongs"
+
+// elsewhere returns the hints for keys that belong to another place.
+func (b *builder) elsewhere(places ...belongs) func(string) string {
 	return func(key string) string {
-		switch {
-		case where == "link" && slices.Contains(inDefaults, key):
-			return "write it below `defaults` of the link, or at a device"
-		case !slices.Contains(others, key):
-			return ""
-		case where == "defaults":
-			return "it does not inherit: write it where it belongs"
-		case where == "link":
-			return "write it at a device or a tag"
-		case where == "device":
-			return "it belongs to the link, or to a device with its own endpoint"
-		default:
-			return "it belongs to the device"
+		for _, p := range places {
+			if slices.Contains(b.d.Keys(p.shapes...), key) {
+				return p.hint
+			}
 		}
+		return ""
 	}
 }
 
@@ -125,7 +127,7 @@ func (b *builder) name(n *strict.Node, name, what string, taken map[string]*stri
 	if at == nil || at.Kind != strict.Scalar {
 		return false
 	}
-	if text, hint := badName(name); text != "" {
+	if text, hint := BadName(name); text != "" {
 		b.d.Report.Add(at, fmt.Sprintf("the name %q %s", name, text), hint)
 		return false
 	}
@@ -143,7 +145,7 @@ const maxName = 200 // bytes: names become topic levels
 
 // badName says what keeps a text from being a name. Names become levels of
 // topics and parts of paths.
-func badName(name string) (text, hint string) {
+func BadName(name string) (text, hint string) {
 	if i := strings.IndexAny(name, "/+#\x00"); i >= 0 {
 		return fmt.Sprintf("contains %q", name[i]), "use letters, digits, - and _"
 	}

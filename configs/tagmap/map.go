@@ -114,7 +114,7 @@ func (b *builder) items(list *strict.Node, what string) []*strict.Node {
 	case strict.Null, strict.Broken:
 		return nil
 	case strict.Scalar, strict.Mapping:
-		b.d.Report.Add(list, fmt.Sprintf("%s is a list", what), "begin each item with \"- \"")
+		b.d.Report.Add(list, fmt.Sprintf("%s are a list", what), "begin each item with \"- \"")
 		return nil
 	}
 	out := make([]*strict.Node, 0, len(list.Items))
@@ -145,7 +145,7 @@ func (b *builder) checkDefaults(keys mapKeys) {
 			shapes = append(shapes, o.Link, o.Device, o.Tag)
 		}
 	}
-	b.d.Known(keys.Defaults, misplaced("defaults", nil, []any{linkKeys{}, deviceKeys{}, tagKeys{}}, b.d), shapes...)
+	b.d.Known(keys.Defaults, b.elsewhere(belongs{notInherited, []any{linkKeys{}, deviceKeys{}, tagKeys{}}}), shapes...)
 	for _, o := range options {
 		b.decodeAlone(keys.Defaults, o.Link, o.Device, o.Tag)
 	}

@@ -96,12 +96,13 @@ func (b *builder) openProfile(name string, root *strict.Node) *profile {
 	}
 	p := &profile{name: name, root: root}
 	b.profiles[name] = p
-	b.d.Struct(&p.keys, root)
+	b.group(root)
+	b.d.Decode(&p.keys, root)
 	b.group(p.keys.Defaults)
 	b.rates(p.keys.Rates)
 	b.decodeAlone(root, &rateKeys{})
 	for _, n := range p.keys.Drivers {
-		if !slices.Contains(b.in.Names, n) {
+		if !isBundled(root) && !slices.Contains(b.in.Names, n) {
 			b.d.Report.Add(root.Get("drivers"), fmt.Sprintf("unknown driver %q", n), b.driverHint(n))
 		}
 	}
@@ -121,25 +122,34 @@ func (b *builder) openProfile(name string, root *strict.Node) *profile {
 func (b *builder) checkProfile(p *profile, options []drivers.Options) {
 	shared := []any{tagShared{}, labelKeys{}, mapping.Config{}}
 	devices := []any{deviceKeys{}, deviceShared{}, rateKeys{}}
+	top := slices.Clone(shared)
 	atDefaults, atTag := slices.Clone(shared), append(slices.Clone(shared), tagKeys{})
 	for _, o := range options {
 		atDefaults = append(atDefaults, o.Device, o.Tag)
+		top = append(top, o.Device, o.Tag)
 		atTag = append(atTag, o.Tag)
 		devices = append(devices, o.Device)
 		b.decodeAlone(p.keys.Defaults, o.Device, o.Tag)
 	}
-	b.d.Known(p.keys.Defaults, misplaced("defaults", nil, append(devices, tagKeys{}), b.d), atDefaults...)
+	b.d.Known(p.root, b.elsewhere(belongs{"write it below `defaults`", top}), profileKeys{})
+	b.d.Known(p.keys.Defaults, b.elsewhere(belongs{notInherited, append(devices, tagKeys{})}), atDefaults...)
 	for _, n := range p.list {
-		b.d.Known(n, misplaced("tag", nil, devices, b.d), atTag...)
+		b.d.Known(n, b.elsewhere(belongs{"it belongs to the device", devices}), atTag...)
 	}
 }
+
+// Bundled begins the names of files that are part of the program. Tests check
+// them, so that a program without some driver does not complain.
+const Bundled = "bundled:"
+
+func isBundled(n *strict.Node) bool { return strings.HasPrefix(n.File.Name, Bundled) }
 
 // unusedProfiles checks those that no device names against all drivers that
 // they may be for, so that a fault shows before the profile is used.
 func (b *builder) unusedProfiles() {
 	for _, name := range slices.Sorted(maps.Keys(b.in.Profiles)) {
 		root := b.in.Profiles[name]
-		if b.used[name] || root == nil {
+		if b.used[name] || root == nil || isBundled(root) {
 			continue
 		}
 		p := b.openProfile(name, root)
