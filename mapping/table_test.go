@@ -345,6 +345,9 @@ func TestForeignTagIsADriverFault(t *testing.T) {
 	b := newBench(t, mapping.Config{})
 	far := newTag("int16")
 	far.Index = 7
+	if r, known := b.table.Rule(b.tag); !known || r.Tag != b.tag {
+		t.Errorf("rule: got %+v, %t", r, known)
+	}
 	for _, tg := range []*tag.Tag{newTag("int16"), far, nil} {
 		got := show(b.table.Apply([]tag.Sample{{Tag: tg, Value: tag.Int(1)}}))
 		if want := "null bad (driver fault)"; got != want {

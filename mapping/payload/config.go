@@ -104,7 +104,7 @@ func (c Config) Validate() error {
 			continue
 		}
 		f := tag.Fault{Path: ch.path, Text: fmt.Sprintf("unknown %s %q", ch.path, v), Hint: "use " + list(ch.allowed)}
-		if near := nearest(v, ch.allowed); near != "" {
+		if near := tag.Nearest(v, ch.allowed); near != "" {
 			f.Hint = fmt.Sprintf("did you mean %s? %s", near, f.Hint)
 		}
 		if ch.path == "format" && slices.Contains(laterFormats, v) {

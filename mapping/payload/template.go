@@ -121,7 +121,7 @@ func suggest(key string, known []string) string {
 	for i, k := range known {
 		braced[i] = "{" + k + "}"
 	}
-	if near := nearest(key, known); near != "" {
+	if near := tag.Nearest(key, known); near != "" {
 		return fmt.Sprintf("did you mean {%s}? known here are %s", near, list(braced))
 	}
 	return "known here are " + list(braced)

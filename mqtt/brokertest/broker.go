@@ -162,8 +162,8 @@ func call[C any](f func(*Peer, C), otherwise func(*Peer, C), p *Peer, c C) {
 }
 
 func (p *Peer) connected(c *packets.Connect) {
-	p.Client = c.ClientID
 	p.mu.Lock()
+	p.Client = c.ClientID
 	p.connects = append(p.connects, c)
 	if c.WillFlag {
 		p.will = &Message{Client: c.ClientID, Topic: c.WillTopic, Payload: string(c.WillMessage), Retain: c.WillRetain}

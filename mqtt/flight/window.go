@@ -33,6 +33,14 @@ var ErrNoAck = errors.New("a message is not acknowledged")
 // ErrAllRefused is returned by Fault when the broker refuses everything.
 var ErrAllRefused = errors.New("everything is refused")
 
+// HoldError is returned by Fault when a message is on Hold.
+type HoldError struct {
+	Seq    uint64 // in the buffer
+	Reason string
+}
+
+func (e *HoldError) Error() string { return "a message has to be sent again: " + e.Reason }
+
 // Aside is a message that will never be delivered.
 type Aside[T any] struct {
 	Cargo  T
@@ -69,8 +77,8 @@ type Window[T any] struct {
 	first    int
 	token    uint64 // of slots[first]
 	flying   int
-	held     error // a message has to be sent again: no more are sent
-	refusals int   // in a row
+	held     *HoldError // a message has to be sent again: no more are sent
+	refusals int        // in a row
 	taken    time.Time
 	latency  time.Duration // of the last acknowledgements, smoothed
 }
@@ -177,7 +185,7 @@ func (w *Window[T]) Result(token uint64, v Verdict, reason string) {
 	case Hold:
 		w.flying++ // it keeps its place: nothing behind it is settled
 		if w.held == nil {
-			w.held = fmt.Errorf("a message has to be sent again: %s", reason)
+			w.held = &HoldError{Seq: s.seq, Reason: reason}
 		}
 	}
 	kick(w.changed)
@@ -253,8 +261,8 @@ func (w *Window[T]) Latency() time.Duration {
 }
 
 // Fault says why the connection has to end, nil if it need not: an error that
-// wraps ErrNoAck or ErrAllRefused, or the reason of the message on Hold. It is
-// to be asked after each Collect and once a second.
+// wraps ErrNoAck or ErrAllRefused, or a *HoldError. It is to be asked after
+// each Collect and once a second.
 func (w *Window[T]) Fault() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -112,7 +112,7 @@ func FuzzPackets(f *testing.F) {
 			return n, nil
 		})
 		f := newFlow(func(Result) {}, func(error) {})
-		publishes := make(chan *packets.Publish, 1)
+		publishes := make(chan *packets.Publish, maxReceiving)
 		for {
 			cp, err := packets.ReadPacket(src)
 			if err != nil {

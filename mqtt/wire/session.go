@@ -55,6 +55,7 @@ type flow struct {
 	waiting  map[uint16]request
 	lastID   uint16
 	received map[uint16]bool // ids of messages of QoS 2 between PUBREC and PUBREL: none, unless the broker sends what we did not ask for
+	unacked  int             // messages handed over and not acknowledged yet
 }
 
 func newFlow(result func(Result), fail func(error)) *flow {
@@ -182,30 +183,39 @@ func (f *flow) pubrec(cp *packets.ControlPacket, p *packets.Pubrec) {
 	f.send(&packets.Pubrel{PacketID: p.PacketID})
 }
 
-// publish passes a message on. It was told how many may be under way at once;
-// a broker that sends more would block the reading side, and with it the
-// answers to what we send.
+// publish passes a message on. The broker was told how many may be under way
+// at once; more would block the reading side, and with it the answers to what
+// we send. Within that number the wait for room is that of a callback that
+// does not block.
 func (f *flow) publish(p *packets.Publish, publishes chan<- *packets.Publish) {
+	f.mu.Lock()
+	again := p.QoS == 2 && f.received[p.PacketID]
 	if p.QoS == 2 {
-		f.mu.Lock()
-		again := f.received[p.PacketID]
 		f.received[p.PacketID] = true
-		f.mu.Unlock()
-		if again {
-			f.send(&packets.Pubrec{PacketID: p.PacketID})
-			return
-		}
 	}
-	select {
-	case publishes <- p:
-	default:
+	tooMany := f.unacked >= maxReceiving
+	if !again && !tooMany {
+		f.unacked++
+	}
+	f.mu.Unlock()
+	switch {
+	case again:
+		f.send(&packets.Pubrec{PacketID: p.PacketID})
+	case tooMany:
 		f.fail(broken(errors.New("the broker sends more messages at once than it was told to")))
 		f.hangUp()
+	default:
+		publishes <- p
 	}
 }
 
 // Ack acknowledges a message that was handed over.
 func (f *flow) Ack(p *packets.Publish) error {
+	if p.QoS > 0 {
+		f.mu.Lock()
+		f.unacked--
+		f.mu.Unlock()
+	}
 	switch p.QoS {
 	case 1:
 		f.send(&packets.Puback{PacketID: p.PacketID})

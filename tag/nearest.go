@@ -1,18 +1,23 @@
-package payload
+package tag
 
-// nearest returns the word that somebody who wrote s most likely meant, empty
-// when none is close: at most a third of its letters may differ.
-func nearest(s string, words []string) string {
+import "strings"
+
+// Nearest returns the one of words that somebody who wrote s most likely
+// meant, for "did you mean": at most a third of the letters may be wrong,
+// missing, too many or exchanged with their neighbour; case does not count.
+// It is empty when none is near.
+func Nearest(s string, words []string) string {
 	const longest = 64 // nobody misspells a longer name, and the work stays bounded
 	if len(s) > longest {
 		return ""
 	}
+	s = strings.ToLower(s)
 	best, least := "", max(1, len(s)/3)+1
 	for _, w := range words {
-		if len(w) > longest {
+		if len(w) > longest || len(w)-len(s) > least || len(s)-len(w) > least {
 			continue
 		}
-		if d := distance(s, w); d < least {
+		if d := distance(s, strings.ToLower(w)); d < least {
 			best, least = w, d
 		}
 	}

@@ -1,0 +1,243 @@
+package modbustest
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"sync"
+	"testing"
+)
+
+// Request is one request that arrived.
+type Request struct {
+	N    int // how many came before it, on all connections
+	ID   uint16
+	Unit byte
+	PDU  []byte
+}
+
+// Handler does what a device would do with a request. It runs in the
+// goroutine of the connection, one request after the other.
+type Handler func(c *Conn, r Request)
+
+// Server is a scripted Modbus server on a free port of 127.0.0.1.
+type Server struct {
+	RTU   bool // RTU frames instead of Modbus TCP; set once
+	Units map[byte]*Memory
+
+	l  net.Listener
+	wg sync.WaitGroup
+
+	mu       sync.Mutex // guards the fields below
+	handler  Handler
+	requests int
+	byUnit   map[byte]int
+	accepted int
+	conns    map[*Conn]bool
+}
+
+// Conn is a connection that a client made.
+type Conn struct {
+	s *Server
+	c net.Conn
+}
+
+// New starts a Modbus TCP server with some units; it ends with the test.
+// Without a handler it answers as healthy devices do, and units that it does
+// not have are silent.
+func New(t testing.TB, units map[byte]*Memory) *Server {
+	t.Helper()
+	return start(t, &Server{Units: units})
+}
+
+// NewRTU is New for RTU frames on TCP.
+func NewRTU(t testing.TB, units map[byte]*Memory) *Server {
+	t.Helper()
+	return start(t, &Server{Units: units, RTU: true})
+}
+
+func start(t testing.TB, s *Server) *Server {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatalf("listen: %v", err)
+	}
+	s.l, s.conns, s.byUnit = l, map[*Conn]bool{}, map[byte]int{}
+	s.wg.Go(s.accept)
+	t.Cleanup(s.stop)
+	return s
+}
+
+// Addr is where it listens: 127.0.0.1:port.
+func (s *Server) Addr() string { return s.l.Addr().String() }
+
+// Endpoint is Addr as a tag map names it.
+func (s *Server) Endpoint() string { return "tcp://" + s.Addr() }
+
+// Handle has requests handled by h from now on; nil means healthy devices.
+func (s *Server) Handle(h Handler) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.handler = h
+}
+
+// Requests is how many requests have come, to one unit or (0) to all.
+func (s *Server) Requests(unit byte) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if unit == 0 {
+		return s.requests
+	}
+	return s.byUnit[unit]
+}
+
+// Connections is how many connections were made.
+func (s *Server) Connections() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.accepted
+}
+
+// CloseAll ends every connection; new ones are accepted.
+func (s *Server) CloseAll() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := range s.conns {
+		c.Close()
+	}
+}
+
+func (s *Server) stop() {
+	_ = s.l.Close()
+	s.CloseAll()
+	s.wg.Wait()
+}
+
+func (s *Server) accept() {
+	for {
+		nc, err := s.l.Accept()
+		if err != nil {
+			return
+		}
+		c := &Conn{s, nc}
+		s.mu.Lock()
+		s.accepted++
+		s.conns[c] = true
+		s.mu.Unlock()
+		s.wg.Go(c.serve)
+	}
+}
+
+func (c *Conn) serve() {
+	defer func() {
+		c.Close()
+		c.s.mu.Lock()
+		delete(c.s.conns, c)
+		c.s.mu.Unlock()
+	}()
+	for {
+		r, err := c.next()
+		if err != nil {
+			return
+		}
+		h := c.s.count(&r)
+		if h == nil {
+			h = func(c *Conn, r Request) { c.Write(c.Answer(r)) }
+		}
+		h(c, r)
+	}
+}
+
+func (s *Server) count(r *Request) Handler {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r.N = s.requests
+	s.requests++
+	s.byUnit[r.Unit]++
+	return s.handler
+}
+
+func (c *Conn) next() (Request, error) {
+	if c.s.RTU {
+		return c.nextRTU()
+	}
+	head := make([]byte, 7)
+	if _, err := io.ReadFull(c.c, head); err != nil {
+		return Request{}, err
+	}
+	n := int(binary.BigEndian.Uint16(head[4:]))
+	if n < 2 || n > 254 {
+		return Request{}, fmt.Errorf("length %d", n)
+	}
+	pdu := make([]byte, n-1)
+	_, err := io.ReadFull(c.c, pdu)
+	return Request{ID: binary.BigEndian.Uint16(head), Unit: head[6], PDU: pdu}, err
+}
+
+func (c *Conn) nextRTU() (Request, error) {
+	adu := make([]byte, 8)
+	if _, err := io.ReadFull(c.c, adu); err != nil {
+		return Request{}, err
+	}
+	if fc := adu[1]; fc == 15 || fc == 16 {
+		more := make([]byte, int(adu[6])+1)
+		if _, err := io.ReadFull(c.c, more); err != nil {
+			return Request{}, err
+		}
+		adu = append(adu, more...)
+	}
+	if n := len(adu); CRC(adu[:n-2]) != binary.LittleEndian.Uint16(adu[n-2:]) {
+		return Request{}, errors.New("checksum")
+	}
+	return Request{Unit: adu[0], PDU: adu[1 : len(adu)-2]}, nil
+}
+
+// Write sends raw bytes.
+func (c *Conn) Write(b []byte) { _, _ = c.c.Write(b) } // a client that is gone is its own test's business
+
+// Close ends the connection.
+func (c *Conn) Close() { _ = c.c.Close() }
+
+// Answer is the frame that a healthy device would send; nothing for a unit
+// that is not there.
+func (c *Conn) Answer(r Request) []byte {
+	m := c.s.Units[r.Unit]
+	if m == nil {
+		return nil
+	}
+	return c.Frame(r.ID, r.Unit, m.Answer(r.PDU))
+}
+
+// Frame puts a frame around a PDU, whatever it holds.
+func (c *Conn) Frame(id uint16, unit byte, pdu []byte) []byte {
+	if c.s.RTU {
+		return RTUFrame(unit, pdu)
+	}
+	b := binary.BigEndian.AppendUint16(nil, id)
+	b = append(b, 0, 0, byte((len(pdu)+1)>>8), byte(len(pdu)+1), unit)
+	return append(b, pdu...)
+}
+
+// RTUFrame puts an RTU frame around a PDU.
+func RTUFrame(unit byte, pdu []byte) []byte {
+	b := append([]byte{unit}, pdu...)
+	return binary.LittleEndian.AppendUint16(b, CRC(b))
+}
+
+// CRC is the checksum of RTU (Modbus over Serial Line V1.02, appendix B).
+func CRC(b []byte) uint16 {
+	crc := uint16(0xFFFF)
+	for _, x := range b {
+		crc ^= uint16(x)
+		for range 8 {
+			odd := crc&1 != 0
+			crc >>= 1
+			if odd {
+				crc ^= 0xA001
+			}
+		}
+	}
+	return crc
+}

@@ -1,0 +1,2 @@
+// This begins as it should not, and is a second comment.
+package high

@@ -1,0 +1,2 @@
+// Package lost has no place in the table.
+package lost

@@ -1,0 +1,4 @@
+package inner
+
+// Nothing does nothing.
+func Nothing() {}

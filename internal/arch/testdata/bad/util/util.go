@@ -1,0 +1,2 @@
+// Package util is not named for what it provides.
+package util

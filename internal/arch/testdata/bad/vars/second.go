@@ -1,0 +1,8 @@
+package vars
+
+var elsewhere struct{ field int }
+
+func alsoHere() {
+	lock.Lock()
+	counter = 3
+}

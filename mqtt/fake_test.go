@@ -1,0 +1,288 @@
+package mqtt
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"fieldferry/mapping/payload"
+	"fieldferry/mqtt/brokertest"
+	"fieldferry/tag"
+)
+
+// patience is how long a busy machine may take for anything.
+const patience = 60 * time.Second
+
+// source is a buffer in memory that keeps the contract of Source and checks
+// that the uplink keeps its part.
+type source struct {
+	t testing.TB
+
+	mu      sync.Mutex
+	entries []Entry
+	settled uint64
+	next    uint64 // number of the last that was read
+	asides  map[uint64]string
+	closed  bool
+	wake    chan struct{}
+	settles int
+}
+
+var errClosed = errors.New("buffer closed")
+
+func newSource(t testing.TB) *source {
+	return &source{t: t, asides: map[uint64]string{}, wake: make(chan struct{})}
+}
+
+// add appends samples of a tag with the values from..to.
+func (s *source) add(tg *tag.Tag, from, to int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := from; i <= to; i++ {
+		s.entries = append(s.entries, Entry{Seq: uint64(len(s.entries) + 1), Epoch: 1,
+			Sample: tag.Sample{Tag: tg, Value: tag.Int(i), Time: time.Now()}})
+	}
+	close(s.wake)
+	s.wake = make(chan struct{})
+}
+
+func (s *source) Next(ctx context.Context, dst []Entry) ([]Entry, error) {
+	for {
+		s.mu.Lock()
+		if s.closed {
+			s.mu.Unlock()
+			return dst, errClosed
+		}
+		if n := min(len(s.entries)-int(s.next), cap(dst)-len(dst)); n > 0 {
+			dst = append(dst, s.entries[s.next:int(s.next)+n]...)
+			s.next += uint64(n)
+			s.mu.Unlock()
+			return dst, nil
+		}
+		wake := s.wake
+		s.mu.Unlock()
+		select {
+		case <-wake:
+		case <-ctx.Done():
+			return dst, ctx.Err()
+		}
+	}
+}
+
+func (s *source) Settle(seq uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if seq <= s.settled || seq > s.next {
+		s.t.Errorf("Settle(%d) with the position at %d and %d read", seq, s.settled, s.next)
+	}
+	s.settled = seq
+	s.settles++
+}
+
+func (s *source) Rewind() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.next = s.settled
+}
+
+func (s *source) Position() (settled, head uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.settled, uint64(len(s.entries))
+}
+
+func (s *source) PutAside(seq uint64, reason string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if seq <= s.settled {
+		s.t.Errorf("PutAside(%d) with the position at %d", seq, s.settled)
+	}
+	if _, twice := s.asides[seq]; twice {
+		s.t.Errorf("PutAside(%d) twice", seq)
+	}
+	s.asides[seq] = reason
+}
+
+func (s *source) end() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
+	close(s.wake)
+	s.wake = make(chan struct{})
+}
+
+// aside returns what was put aside.
+func (s *source) aside() map[uint64]string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	m := map[uint64]string{}
+	for k, v := range s.asides {
+		m[k] = v
+	}
+	return m
+}
+
+// plant is a device with some tags.
+func plant(names ...string) []*tag.Tag {
+	d := &tag.Device{Name: "pump", Link: &tag.Link{Name: "line1"}}
+	for i, n := range names {
+		d.Tags = append(d.Tags, &tag.Tag{Name: n, Device: d, Index: i})
+	}
+	return d.Tags
+}
+
+// rig is an uplink under test.
+type rig struct {
+	*Uplink
+	src *source
+	log *log
+	t   testing.TB
+
+	cancel context.CancelFunc
+	done   chan error
+}
+
+// start runs an uplink that makes pauses of a thousandth.
+func start(t testing.TB, src *source, change func(*Config, *Deps), brokers ...string) *rig {
+	t.Helper()
+	c := Default()
+	c.Name, c.Brokers, c.KeepAlive = "plant", brokers, 5*time.Second
+	c.Payload.Root, c.Payload.Sequence = "site", true
+	l := &log{}
+	d := Deps{Reader: src, Gateway: Identity{Name: "gw", Version: "1", BufferID: "b", Epoch: 7},
+		Log:  slog.New(slog.NewTextHandler(l, nil)),
+		pace: func(d time.Duration) time.Duration { return d / 1000 }}
+	if change != nil {
+		change(&c, &d)
+	}
+	enc, err := payload.Compile(c.Payload, payload.Vars{Gateway: "gw", Uplink: c.Name})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.Encoder = enc
+	u, err := New(c, d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	r := &rig{Uplink: u, src: src, log: l, t: t, cancel: cancel, done: make(chan error, 1)}
+	go func() { r.done <- u.Run(ctx) }()
+	t.Cleanup(func() { r.stop() })
+	return r
+}
+
+// stop stops the uplink and returns what Run returned.
+func (r *rig) stop() error {
+	r.t.Helper()
+	r.cancel()
+	select {
+	case err := <-r.done:
+		r.done <- err
+		return err
+	case <-time.After(patience):
+		r.t.Fatal("Run did not return")
+		return nil
+	}
+}
+
+// eventually polls until ok or patience ends.
+func (r *rig) eventually(what string, ok func() bool) {
+	r.t.Helper()
+	for deadline := time.Now().Add(patience); !ok(); {
+		if time.Now().After(deadline) {
+			settled, head := r.src.Position()
+			r.t.Fatalf("%s did not happen; position %d of %d, stats %+v\nlog:\n%s", what, settled, head, r.Stats(), r.log)
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// delivered waits until everything in the buffer is settled.
+func (r *rig) delivered() {
+	r.t.Helper()
+	r.eventually("delivery", func() bool {
+		settled, head := r.src.Position()
+		return settled == head
+	})
+}
+
+// log collects what is logged.
+type log struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (l *log) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.Write(b)
+}
+
+func (l *log) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.String()
+}
+
+// value is a message of the format json.
+type value struct {
+	Value      int64  `json:"value"`
+	Seq        uint64 `json:"seq"`
+	Historical bool   `json:"historical"`
+	topic      string
+	retain     bool
+}
+
+// valuesOf reads the values among what a broker took.
+func valuesOf(t testing.TB, taken []brokertest.Message) []value {
+	t.Helper()
+	var vs []value
+	for _, m := range taken {
+		if strings.HasPrefix(m.Topic, "site/_/") {
+			continue
+		}
+		v := value{topic: m.Topic, retain: m.Retain}
+		if err := json.Unmarshal([]byte(m.Payload), &v); err != nil {
+			t.Fatalf("payload %q: %v", m.Payload, err)
+		}
+		vs = append(vs, v)
+	}
+	return vs
+}
+
+// complete checks that the numbers 1 to n all arrived in order, where each
+// repetition is a suffix of what came before; skip are not expected. It
+// returns how many were repeated.
+func complete(vs []value, n uint64, skip ...uint64) (repeated int, err error) {
+	high := uint64(0)
+	last := uint64(0)
+	next := func(after uint64) uint64 {
+		for after++; slices.Contains(skip, after); after++ {
+		}
+		return after
+	}
+	for i, v := range vs {
+		switch {
+		case v.Seq == next(last):
+		case v.Seq <= last:
+		default:
+			return 0, fmt.Errorf("message %d has number %d after %d", i, v.Seq, last)
+		}
+		if v.Seq <= high {
+			repeated++
+		}
+		last, high = v.Seq, max(high, v.Seq)
+	}
+	if next(high) <= n {
+		return repeated, fmt.Errorf("the last of %d numbers is %d", n, high)
+	}
+	return repeated, nil
+}

@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# Runs only those Go tests that a build tag adds, so that they need not be run
+# again together with all the others.
+#
+#   scripts/gotest.sh peer -race -timeout 10m     tests in files with the tag peer
+#   scripts/gotest.sh '!race' -timeout 10m        tests left out under -race
+#
+# Finding none is an error: a stage that tests nothing must not look green.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+tag=$1
+shift
+
+# files FLAGS...: "package<TAB>directory<TAB>file" of each test file.
+files() {
+  go list "$@" -f '{{range .TestGoFiles}}{{$.ImportPath}}{{"\t"}}{{$.Dir}}{{"\t"}}{{.}}{{"\n"}}{{end}}{{range .XTestGoFiles}}{{$.ImportPath}}{{"\t"}}{{$.Dir}}{{"\t"}}{{.}}{{"\n"}}{{end}}' ./... |
+    sed '/^$/d' | sort
+}
+
+if [ "$tag" = '!race' ]; then
+  added=$(comm -13 <(files -race) <(files))
+  flags=()
+else
+  added=$(comm -13 <(files) <(files -tags "$tag"))
+  flags=(-tags "$tag")
+fi
+[ -n "$added" ] || { echo "gotest: no test file has the tag $tag" >&2; exit 1; }
+
+status=0
+while read -r pkg; do
+  names=$(awk -F '\t' -v p="$pkg" '$1 == p { print $2 "/" $3 }' <<<"$added" |
+    xargs -d '\n' sed -nE 's/^func ((Test|Example)[A-Za-z0-9_]*)\(.*/\1/p' | grep -v '^TestMain$' | paste -sd '|' || true)
+  [ -n "$names" ] || continue   # a file of helpers
+  go test </dev/null ${flags[@]+"${flags[@]}"} "$@" -run "^($names)\$" "$pkg" || status=1
+done < <(cut -f 1 <<<"$added" | sort -u)
+exit $status

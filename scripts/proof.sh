@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# The long runs: what a short test cannot show, because it needs many
+# repetitions or much time. Ends with 1 when any of them failed.
+#
+#   FUZZTIME=60s ROUNDS=20 scripts/proof.sh
+set -uo pipefail
+cd "$(dirname "$0")/.." || exit 1
+
+rounds=${ROUNDS:-20}
+failed=()
+run() {
+  printf '\n=== %s\n' "$1"
+  shift
+  "$@" || failed+=("$*")
+}
+
+# Everything, several times in random order: a test that leans on another, or
+# that loses a race once in a while, shows here.
+run "all tests, shuffled, 3 times" go test -race -shuffle on -count 3 -timeout 60m ./...
+# Outages, kills and power cuts with real peers, again and again.
+run "outages and kills, $rounds times" go test -tags peer -count "$rounds" -timeout 120m \
+  -run 'Outage|Kill|Crash|Restart|PowerCut|Reconnect' ./...
+if grep -rqE --include='*_test.go' '^//go:build .*\bproof\b' .; then
+  run "tests tagged proof" scripts/gotest.sh proof -timeout 240m -v
+fi
+run "fuzzing" env FUZZTIME="${FUZZTIME:-60s}" scripts/fuzz.sh
+
+if [ ${#failed[@]} -gt 0 ]; then
+  printf '\nproof: FAILED:\n'
+  printf '  %s\n' "${failed[@]}"
+  exit 1
+fi
+printf '\nproof: all passed\n'

@@ -1,0 +1,41 @@
+import { AxeBuilder } from "@axe-core/playwright";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { Harness, shot, type Scheme, type Size } from "./harness";
+
+const h = new Harness();
+beforeAll(() => h.start());
+afterAll(() => h.stop());
+
+const pages = [
+  { name: "overview", path: "/", ready: "[data-testid=health]" },
+  { name: "devices", path: "/devices", ready: "text=meter05" },
+  { name: "device", path: "/devices/meter05", ready: "text=device dead" },
+  { name: "tags", path: "/tags", ready: "[data-column=value] .value" },
+  { name: "tag", path: "/tags?tag=pump/speed", ready: "form" },
+  { name: "uplinks", path: "/uplinks", ready: "text=cloud" },
+  { name: "changes", path: "/changes", ready: "text=r0002" },
+];
+const sizes: Size[] = ["panel", "phone"];
+const schemes: Scheme[] = ["light", "dark"];
+
+for (const size of sizes) {
+  for (const scheme of schemes) {
+    test(`every page is readable: ${size}, ${scheme}`, async () => {
+      for (const p of pages) {
+        const { page, wrong } = await h.page(size, scheme);
+        await page.goto(h.url + p.path);
+        await page.waitForSelector(p.ready);
+        await page.waitForSelector(".chip"); // the first beat has arrived
+        await page.evaluate(() => Promise.all(document.getAnimations().map((a) => a.finished.catch(() => undefined))));
+        await shot(page, `${p.name}-${size}-${scheme}`);
+        const found = await new AxeBuilder({ page }).analyze();
+        const faults = found.violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.target.join(" ") + " " + (n.failureSummary ?? "")).join(" | ")}`);
+        expect(faults, `${p.name}: accessibility`).toEqual([]);
+        const wide = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+        expect(wide, `${p.name}: pixels beyond the right edge`).toBeLessThanOrEqual(0);
+        expect(wrong, `${p.name}: console`).toEqual([]);
+        await page.context().close();
+      }
+    });
+  }
+}

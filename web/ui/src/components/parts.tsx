@@ -1,0 +1,85 @@
+import type { ReactNode } from "react";
+import { ageText, clockText, utcText } from "../lib/format";
+import { useNow } from "../live/context";
+import { wordsOf } from "../api/client";
+
+/** A heading, what belongs to it, and what it can do. */
+export function Panel({ title, aside, children }: { title: string; aside?: ReactNode; children: ReactNode }) {
+  return (
+    <section className="panel">
+      <div className="panel-head">
+        <h2>{title}</h2>
+        {aside}
+      </div>
+      {children}
+    </section>
+  );
+}
+
+const states: Record<string, { mark: string; word: string; look: string }> = {
+  up: { mark: "", word: "up", look: "plain" },
+  starting: { mark: "… ", word: "starting", look: "quiet" },
+  down: { mark: "✕ ", word: "down", look: "bad" },
+  dead: { mark: "✕ ", word: "dead", look: "bad" },
+  maintenance: { mark: "◇ ", word: "maintenance", look: "uncertain" },
+  disabled: { mark: "– ", word: "disabled", look: "quiet" },
+};
+
+/** A state in words; colour only when something is wrong. */
+export function StateText({ state, up }: { state: string; up?: string }) {
+  const s = states[state] ?? { mark: "", word: state, look: "plain" };
+  return (
+    <span className={`look look-${s.look}`}>
+      {s.mark}
+      {state === "up" ? (up ?? s.word) : s.word}
+    </span>
+  );
+}
+
+/** How long ago something was, ticking; UTC on hover. */
+export function Since({ at, never = "never" }: { at: number; never?: string }) {
+  const now = useNow();
+  if (at === 0) {
+    return <span className="dim">{never}</span>;
+  }
+  return <span title={`${clockText(at, now)}, ${utcText(at)}`}>{ageText(now - at)}</span>;
+}
+
+/** A moment by the clock; UTC on hover. */
+export function At({ at }: { at: number }) {
+  const now = useNow();
+  return <time dateTime={new Date(at).toISOString()} title={utcText(at)}>{clockText(at, now)}</time>;
+}
+
+/** What stands in a page's place while it loads, and when it cannot. */
+export function Waiting({ error }: { error: Error | null }) {
+  if (error) {
+    return (
+      <p className="banner banner-bad" role="alert">
+        ✕ Nothing to show: {wordsOf(error)}.
+      </p>
+    );
+  }
+  return <p className="dim">Loading …</p>;
+}
+
+/** A name and a figure below each other, for cards. */
+export function Figure({ name, children }: { name: string; children: ReactNode }) {
+  return (
+    <div className="figure">
+      <dt>{name}</dt>
+      <dd>{children}</dd>
+    </div>
+  );
+}
+
+/** A share of something as a thin bar; wrong when over the limit. */
+export function Bar({ share, label, limit = 1 }: { share: number; label: string; limit?: number }) {
+  const width = Math.min(Math.max(share, 0), 1) * 100;
+  return (
+    <svg className={share > limit ? "bar bar-over" : "bar"} role="img" aria-label={label} viewBox="0 0 100 6" preserveAspectRatio="none">
+      <rect className="bar-ground" x="0" y="0" width="100" height="6" />
+      <rect className="bar-fill" x="0" y="0" width={width} height="6" />
+    </svg>
+  );
+}

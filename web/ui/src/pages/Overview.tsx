@@ -1,0 +1,237 @@
+import { Link } from "@tanstack/react-router";
+import { Bar, Panel, Since, StateText, Waiting } from "../components/parts";
+import { bytesText, countText, spanText } from "../lib/format";
+import { useStatus, type Status } from "../lib/queries";
+import { useLiveState } from "../live/context";
+
+export function Overview() {
+  const { data, error } = useStatus();
+  if (data === undefined) {
+    return <Waiting error={error} />;
+  }
+  return (
+    <>
+      <h1 className="sr">Overview</h1>
+      <Sentence status={data} />
+      <Links status={data} />
+      <div className="columns">
+        <DevicesPanel status={data} />
+        <div>
+          <UplinksPanel status={data} />
+          <BufferPanel status={data} />
+        </div>
+      </div>
+      <p className="dim foot">
+        Gateway {data.gateway}, version {data.version}, revision {data.revision}, running for <Since at={data.started} />.
+      </p>
+    </>
+  );
+}
+
+function Sentence({ status }: { status: Status }) {
+  const live = useLiveState((s) => s.beat?.health);
+  const health = live ?? status.health;
+  const mark = { ok: "", warn: "◇ ", alarm: "▲ " }[health.level];
+  return (
+    <div className={`sentence sentence-${health.level}`} data-testid="health">
+      <p>
+        {mark}
+        {health.sentence}
+      </p>
+      {status.fault !== undefined && <p className="sentence-more">{status.fault}</p>}
+    </div>
+  );
+}
+
+function Links({ status }: { status: Status }) {
+  return (
+    <Panel title="Links" aside={<span className="dim">{status.links.length === 0 ? "" : "requested and measured cycle"}</span>}>
+      {status.links.length === 0 ? (
+        <p className="dim">No link yet: name one in tagmap.yaml.</p>
+      ) : (
+        <table className="list">
+          <thead>
+            <tr>
+              <th>Link</th>
+              <th>State</th>
+              <th>Driver</th>
+              <th>Endpoint</th>
+              <th className="num">Devices</th>
+              <th className="num">Requested</th>
+              <th className="num">Measured</th>
+              <th>Time used</th>
+              <th className="num">Overruns</th>
+            </tr>
+          </thead>
+          <tbody>
+            {status.links.map((l) => (
+              <LinkRow key={l.name} link={l} devices={status.devices.filter((d) => d.link === l.name)} />
+            ))}
+          </tbody>
+        </table>
+      )}
+    </Panel>
+  );
+}
+
+function LinkRow({ link, devices }: { link: Status["links"][number]; devices: Status["devices"] }) {
+  const share = link.requested_seconds > 0 ? link.measured_seconds / link.requested_seconds : 0;
+  const silent = devices.filter((d) => d.state === "dead" || d.state === "down").length;
+  return (
+    <tr>
+      <th scope="row" data-label="Link">
+        {link.name}
+      </th>
+      <td data-label="State">
+        <StateText state={link.state} up="connected" />
+        {link.error !== undefined && <div className="cause">{link.error}</div>}
+      </td>
+      <td data-label="Driver">{link.driver}</td>
+      <td data-label="Endpoint" className="cut" title={link.endpoint}>
+        {link.endpoint}
+      </td>
+      <td data-label="Devices" className="num">
+        {devices.length}
+        {silent > 0 && <span className="look look-bad"> ✕ {silent} silent</span>}
+      </td>
+      <td data-label="Requested" className="num">
+        {spanText(link.requested_seconds)}
+      </td>
+      <td data-label="Measured" className="num">
+        {share > 1 ? <span className="look look-uncertain">◇ {spanText(link.measured_seconds)}</span> : spanText(link.measured_seconds)}
+      </td>
+      <td data-label="Time used">
+        {link.measured_seconds > 0 ? (
+          <span className="budget">
+            <Bar share={share} label={`${Math.round(share * 100)} % of the cycle`} />
+            <span className="num">{Math.round(share * 100)} %</span>
+          </span>
+        ) : (
+          <span className="dim">–</span>
+        )}
+      </td>
+      <td data-label="Overruns" className="num">
+        {link.overruns > 0 ? <span className="look look-uncertain">◇ {countText(link.overruns)}</span> : "0"}
+      </td>
+    </tr>
+  );
+}
+
+const order = ["dead", "down", "maintenance", "starting", "up", "disabled"];
+const words: Record<string, string> = { up: "answering", starting: "not asked yet" };
+
+function DevicesPanel({ status }: { status: Status }) {
+  const counts = useLiveState((s) => s.beat?.counts) ?? status.counts;
+  const silent = status.devices.filter((d) => d.state === "dead" || d.state === "down");
+  return (
+    <Panel title="Devices and tags" aside={<Link to="/devices">All devices</Link>}>
+      <ul className="tally">
+        {order
+          .map((state) => ({ state, n: status.devices.filter((d) => d.state === state).length }))
+          .filter((x) => x.n > 0)
+          .map((x) => (
+            <li key={x.state}>
+              <b>{x.n}</b> {x.state === "up" || x.state === "starting" ? words[x.state] : <StateText state={x.state} />}
+            </li>
+          ))}
+        {status.devices.length === 0 && <li className="dim">No device yet: name one in tagmap.yaml.</li>}
+      </ul>
+      <ul className="lines">
+        {silent.map((d) => (
+          <li key={d.name}>
+            <Link to="/devices/$device" params={{ device: d.name }}>
+              {d.name}
+            </Link>{" "}
+            <StateText state={d.state} /> for <Since at={d.since} />, {countText(d.missed)} answers missed
+          </li>
+        ))}
+      </ul>
+      <ul className="tally">
+        <li>
+          <b>{countText(counts.tags)}</b> tags
+        </li>
+        <li>
+          <Link to="/tags" search={{ q: "quality:bad" }} className={counts.bad > 0 ? "look look-bad" : "dim"}>
+            {counts.bad > 0 ? "✕ " : ""}
+            {countText(counts.bad)} bad
+          </Link>
+        </li>
+        <li>
+          <Link to="/tags" search={{ q: "quality:uncertain" }} className={counts.uncertain > 0 ? "look look-uncertain" : "dim"}>
+            {counts.uncertain > 0 ? "◇ " : ""}
+            {countText(counts.uncertain)} uncertain or stale
+          </Link>
+        </li>
+        {counts.none > 0 && (
+          <li>
+            <b>{countText(counts.none)}</b> not read yet
+          </li>
+        )}
+      </ul>
+    </Panel>
+  );
+}
+
+function UplinksPanel({ status }: { status: Status }) {
+  return (
+    <Panel title="Uplinks" aside={<Link to="/uplinks">Details</Link>}>
+      {status.uplinks.length === 0 ? (
+        <p className="dim">No uplink yet: samples wait in the buffer. Name one in gateway.yaml.</p>
+      ) : (
+        <table className="list">
+          <thead>
+            <tr>
+              <th>Uplink</th>
+              <th>State</th>
+              <th className="num">Waiting</th>
+              <th className="num">Oldest</th>
+            </tr>
+          </thead>
+          <tbody>
+            {status.uplinks.map((u) => (
+              <tr key={u.name}>
+                <th scope="row" data-label="Uplink">
+                  {u.name}
+                </th>
+                <td data-label="State">
+                  <StateText state={u.state} up="connected" />
+                </td>
+                <td data-label="Waiting" className="num">
+                  {countText(u.pending)}
+                </td>
+                <td data-label="Oldest" className="num">
+                  <Since at={u.oldest} never="–" />
+                </td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      )}
+    </Panel>
+  );
+}
+
+function BufferPanel({ status }: { status: Status }) {
+  const b = status.buffer;
+  const share = b.max_bytes > 0 ? b.bytes / b.max_bytes : 0;
+  return (
+    <Panel title="Buffer" aside={<StateText state={b.state} up="writes" />}>
+      {b.error !== undefined && <p className="cause">{b.error}</p>}
+      <p className="budget">
+        <Bar share={share} limit={0.9} label={`${Math.round(share * 100)} % of the buffer is used`} />
+        <span className="num">
+          {bytesText(b.bytes)} of {bytesText(b.max_bytes)}
+        </span>
+      </p>
+      <p>
+        Oldest sample: <Since at={b.oldest} never="none" />
+        {b.oldest === 0 ? "" : " old"}. Taken in since the start: {countText(b.appended)}.
+      </p>
+      {b.dropped.map((d) => (
+        <p key={d.reason} className="look look-bad">
+          ▲ {countText(d.samples)} samples dropped: {d.reason}
+        </p>
+      ))}
+    </Panel>
+  );
+}
