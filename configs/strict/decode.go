@@ -48,22 +48,61 @@ func (d *Decoder) Known(n *Node, elsewhere func(key string) string, shapes ...an
 	}
 	keys := d.Keys(shapes...)
 	for _, p := range n.Pairs {
-		if !slices.Contains(keys, p.Key.Text) {
-			d.Report.Add(p.Key, fmt.Sprintf("unknown key %q", clip(p.Key.Text)), d.hint(p.Key.Text, keys, elsewhere))
+		if slices.Contains(keys, p.Key.Text) {
+			continue
 		}
+		hint := ""
+		if n.Flow && p.Value.Kind == Null && wholeNumber.MatchString(p.Key.Text) {
+			hint = "write a decimal point, not a comma"
+		} else {
+			hint = d.hint(p.Key.Text, keys, elsewhere, shapes)
+		}
+		d.Report.Add(p.Key, fmt.Sprintf("unknown key %q", clip(p.Key.Text)), hint)
 	}
 }
 
-func (d *Decoder) hint(key string, keys []string, elsewhere func(string) string) string {
-	if elsewhere != nil {
-		if h := elsewhere(key); h != "" {
-			return h
+func (d *Decoder) hint(key string, keys []string, elsewhere func(string) string, shapes []any) string {
+	if elsewhere == nil {
+		elsewhere = func(string) string { return "" }
+	}
+	if h := elsewhere(key); h != "" {
+		return h
+	}
+	if outer := d.inside(key, shapes); outer != "" {
+		return fmt.Sprintf("write it as %s: {%s: ...}", outer, key)
+	}
+	if s := d.Synonyms[key]; s != "" {
+		if slices.Contains(keys, s) {
+			return fmt.Sprintf("did you mean `%s`?", s)
+		}
+		if h := elsewhere(s); h != "" {
+			return fmt.Sprintf("did you mean `%s`? %s", s, h)
 		}
 	}
-	if s := d.Synonyms[key]; s != "" && slices.Contains(keys, s) {
-		return fmt.Sprintf("did you mean `%s`?", s)
-	}
 	return DidYouMean(key, keys)
+}
+
+// inside finds the struct below shapes that a key belongs into.
+func (d *Decoder) inside(key string, shapes []any) string {
+	for _, v := range shapes {
+		t := structOf(v)
+		if t == nil {
+			continue
+		}
+		for _, f := range d.shapeOf(t).fields {
+			in := f.typ
+			for in.Kind() == reflect.Pointer {
+				in = in.Elem()
+			}
+			if in.Kind() != reflect.Struct || in == nodeType.Elem() || readsText(in) {
+				continue
+			}
+			if _, ok := d.shapeOf(in).byKey[key]; ok {
+				return f.key
+			}
+		}
+	}
+	return ""
 }
 
 var nodeType = reflect.TypeFor[*Node]()
@@ -99,7 +138,7 @@ func (d *Decoder) fields(v reflect.Value, layers []*Node) {
 		if len(found) > 0 {
 			d.value(v.FieldByIndex(f.index), found, f.path)
 		} else if f.required && len(layers) > 0 {
-			d.Report.AddBelow(layers[len(layers)-1], f.key, "is missing", "")
+			d.Report.AddBelow(layers[len(layers)-1], f.key, "is missing", "write "+f.key+": ...")
 		}
 	}
 }

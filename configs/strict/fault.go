@@ -52,9 +52,10 @@ func (f Faults) Error() string {
 // of a place that was copied by Node.Expand only the faults of the first
 // faulty copy are kept. The zero Report is ready.
 type Report struct {
-	list []Fault
-	seen map[Fault]bool
-	runs map[place]any
+	list   []Fault
+	seen   map[Fault]bool
+	runs   map[place]any
+	broken map[place]bool // where Add has reported something
 }
 
 type place struct {
@@ -62,9 +63,21 @@ type place struct {
 	line, column int
 }
 
-// Add reports that a node is wrong.
+// Add reports that what is written at a node is wrong.
 func (r *Report) Add(n *Node, text, hint string) {
 	r.add(n, Fault{Path: n.Path(), Text: text, Hint: hint, Offending: n.offending()})
+	if r.broken == nil {
+		r.broken = map[place]bool{}
+	}
+	r.broken[place{n.File.Name, n.Line, n.Column}] = true
+}
+
+// AddMeaning reports that what was read from a node makes no sense. Where Add
+// has reported the node already nothing was read, and nothing is added.
+func (r *Report) AddMeaning(n *Node, text, hint string) {
+	if !r.broken[place{n.File.Name, n.Line, n.Column}] {
+		r.add(n, Fault{Path: n.Path(), Text: text, Hint: hint, Offending: n.offending()})
+	}
 }
 
 // AddBelow reports that something at path below a node is wrong which is not

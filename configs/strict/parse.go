@@ -11,9 +11,12 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// Limits of one file. A tag map of 10,000 tags is about 1 MiB.
+// MaxSize is the most bytes of one file. A tag map of 10,000 tags has about
+// a million.
+const MaxSize = 8 << 20
+
+// Other limits of one file.
 const (
-	maxSize    = 8 << 20
 	maxDepth   = 40
 	maxAliased = 20_000 // nodes that exist only because aliases repeat them
 )
@@ -57,9 +60,9 @@ func (f *File) at(r *Report, line int, text, hint string) {
 
 // readable refuses what the YAML library should not see at all.
 func (f *File) readable(r *Report) bool {
-	if len(f.Data) > maxSize {
+	if len(f.Data) > MaxSize {
 		r.AddFile(f.Name, fmt.Sprintf("the file has %d bytes", len(f.Data)),
-			fmt.Sprintf("at most %d MiB are read", maxSize>>20))
+			fmt.Sprintf("at most %d MiB are read", MaxSize>>20))
 		return false
 	}
 	line := 1

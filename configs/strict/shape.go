@@ -103,3 +103,27 @@ func (d *Decoder) Keys(shapes ...any) []string {
 	}
 	return keys
 }
+
+// TypeOf is the type of a key in the first of the structs that has it, behind
+// pointers; nil if none has.
+func (d *Decoder) TypeOf(key string, shapes ...any) reflect.Type {
+	for _, v := range shapes {
+		t := structOf(v)
+		if t == nil {
+			continue
+		}
+		s := d.shapeOf(t)
+		if i, ok := s.byKey[key]; ok {
+			t = s.fields[i].typ
+			for t.Kind() == reflect.Pointer {
+				t = t.Elem()
+			}
+			return t
+		}
+	}
+	return nil
+}
+
+// IsText says that a setting of type t is written as text, in quotes where it
+// must be.
+func IsText(t reflect.Type) bool { return t.Kind() == reflect.String || readsText(t) }

@@ -122,11 +122,9 @@ func (n *Node) blockTextLength(b []byte) int {
 	default:
 		indent = n.parent.Column
 	}
-	end := bytes.IndexByte(b, '\n')
-	if end < 0 {
-		return len(b)
-	}
-	for at := end + 1; at < len(b); {
+	head, _, _ := bytes.Cut(b, []byte("\n"))
+	end := len(bytes.TrimRight(head, "\r"))
+	for at := len(head) + 1; at < len(b); {
 		line, _, _ := bytes.Cut(b[at:], []byte("\n"))
 		text := bytes.TrimLeft(line, " ")
 		switch {
@@ -134,7 +132,7 @@ func (n *Node) blockTextLength(b []byte) int {
 		case len(line)-len(text) < indent:
 			return end
 		default:
-			end = at + len(line)
+			end = at + len(bytes.TrimRight(line, "\r"))
 		}
 		at += len(line) + 1
 	}

@@ -209,7 +209,7 @@ func TestLimits(t *testing.T) {
 	tests := []struct{ name, in, want string }{
 		{"alias bomb", bomb, "aliases repeat more than 20000 values"},
 		{"nesting", "a: " + strings.Repeat("[", 1000) + strings.Repeat("]", 1000), "nested more than 40 levels deep"},
-		{"size", "a: " + strings.Repeat("x", maxSize), "at most 8 MiB are read"},
+		{"size", "a: " + strings.Repeat("x", MaxSize), "at most 8 MiB are read"},
 	}
 	for _, tt := range tests {
 		r := &Report{}

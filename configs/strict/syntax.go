@@ -18,7 +18,7 @@ var explanations = []struct{ begins, text, hint string }{
 	{"did not find expected '-'", "this line does not fit the list above", "items of one list begin with \"- \" in one column"},
 	{"did not find expected ',' or ']'", "a list in brackets is not closed, or lacks a comma", "write [a, b, c]"},
 	{"did not find expected ',' or '}'", "a group in braces is not closed, or lacks a comma", "write {a: 1, b: 2}"},
-	{"did not find expected node content", "a value is missing here", "quote a text that begins with a special character"},
+	{"did not find expected node content", "a value is missing here", "close every bracket, and quote a text that begins with a special character"},
 	{"could not find expected ':'", "this line is no `key: value`", "write a colon and a space after the key"},
 	{"found character that cannot start any token", "a value cannot begin with this character", "put the text in quotes"},
 	{"found unexpected end of stream", "a quoted text is not closed", "add the missing quote"},

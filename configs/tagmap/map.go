@@ -1,0 +1,217 @@
+package tagmap
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"fieldferry/configs/strict"
+	"fieldferry/drivers"
+	"fieldferry/mapping"
+	"fieldferry/tag"
+)
+
+// Input is what a Map is built from.
+type Input struct {
+	Decoder  *strict.Decoder
+	Map      *strict.Node            // root of the tag map
+	Profiles map[string]*strict.Node // roots of the profiles, by name
+	Labels   map[string]string       // of the gateway
+	Drivers  func(name string) (drivers.Driver, bool)
+	Names    []string // of the drivers
+}
+
+// Map is a tag map with everything inherited and expanded.
+type Map struct {
+	Links    []*tag.Link // the enabled ones that have a device, in the order of the map
+	Disabled []string    // names of links, and paths of devices and tags, that are not enabled
+
+	report   *strict.Report
+	decoder  *strict.Decoder
+	mappings map[*tag.Tag]mapping.Config
+	links    map[*tag.Link]origin
+	devices  map[*tag.Device]origin
+	tags     map[*tag.Tag]origin
+}
+
+// layer is one place that settings come from.
+type layer struct {
+	node *strict.Node
+	from string // as Explain says it: "device pump"
+}
+
+// origin is where a link, a device or a tag comes from, for faults and
+// explanations. The last layer is the most particular.
+type origin struct {
+	at     *strict.Node // where it is named: a fault without a better place is told here
+	layers []layer
+	driver drivers.Driver // nil if unknown
+}
+
+func nodesOf(layers []layer) []*strict.Node {
+	out := make([]*strict.Node, len(layers))
+	for i, l := range layers {
+		out[i] = l.node
+	}
+	return out
+}
+
+// builder holds what is needed while a Map is built.
+type builder struct {
+	in       Input
+	d        *strict.Decoder
+	m        *Map
+	labels   map[string]string
+	root     layer // tagmap.yaml, for rates
+	defaults layer
+	names    map[string]*strict.Node // link names
+	devices  map[string]*strict.Node // device names, unique in the gateway
+	used     map[string]bool         // profiles that a device names
+	checked  map[checkedProfile]bool
+	profiles map[string]*profile
+}
+
+type checkedProfile struct{ profile, driver string }
+
+// maxDevices is the most devices of one gateway: `each: 1..1000000` is a
+// slip, not a plant.
+const maxDevices = 10_000
+
+// Build makes a Map. Faults go to the Decoder's report; what has faults may
+// be missing from the Map, and a Map with faults must not be run.
+func Build(in Input) *Map {
+	m := &Map{
+		report: in.Decoder.Report, decoder: in.Decoder, mappings: map[*tag.Tag]mapping.Config{},
+		links: map[*tag.Link]origin{}, devices: map[*tag.Device]origin{}, tags: map[*tag.Tag]origin{},
+	}
+	b := &builder{
+		in: in, d: in.Decoder, m: m, labels: in.Labels, used: map[string]bool{}, checked: map[checkedProfile]bool{}, profiles: map[string]*profile{},
+		names: map[string]*strict.Node{}, devices: map[string]*strict.Node{},
+	}
+	b.build()
+	b.unusedProfiles()
+	m.check()
+	return m
+}
+
+func (b *builder) build() {
+	var keys mapKeys
+	b.d.Struct(&keys, b.in.Map)
+	b.root = layer{b.in.Map, "tag map"}
+	b.defaults = layer{keys.Defaults, "defaults"}
+	b.checkDefaults(keys)
+	for _, n := range b.items(keys.Links, "links") {
+		b.link(n)
+	}
+}
+
+// items returns the elements of a list of mappings, and reports what is none.
+func (b *builder) items(list *strict.Node, what string) []*strict.Node {
+	if list == nil {
+		return nil
+	}
+	switch list.Kind {
+	case strict.Null, strict.Broken:
+		return nil
+	case strict.Scalar, strict.Mapping:
+		b.d.Report.Add(list, fmt.Sprintf("%s are a list", what), "begin each item with \"- \"")
+		return nil
+	}
+	out := make([]*strict.Node, 0, len(list.Items))
+	for _, n := range list.Items {
+		switch n.Kind {
+		case strict.Mapping:
+			out = append(out, n)
+		case strict.Broken:
+		default:
+			b.d.Report.Add(n, fmt.Sprintf("an item of %s is a group of settings", what), "write {name: ...}")
+		}
+	}
+	return out
+}
+
+// checkDefaults reports keys that no driver of the map knows, and decodes
+// them once, so that wrong values are told even where nothing inherits them.
+func (b *builder) checkDefaults(keys mapKeys) {
+	b.group(keys.Defaults)
+	b.rates(keys.Rates)
+	b.decodeAlone(b.in.Map, &rateKeys{})
+	shapes := []any{linkShared{}, deviceShared{}, rateKeys{}, tagShared{}, labelKeys{}, mapping.Config{}}
+	var options []drivers.Options
+	for _, name := range b.driversUsed(keys.Links) {
+		if drv, ok := b.in.Drivers(name); ok {
+			o := drv.Options()
+			options = append(options, o)
+			shapes = append(shapes, o.Link, o.Device, o.Tag)
+		}
+	}
+	b.d.Known(keys.Defaults, b.elsewhere(belongs{notInherited, []any{linkKeys{}, deviceKeys{}, tagKeys{}}}), shapes...)
+	for _, o := range options {
+		b.decodeAlone(keys.Defaults, o.Link, o.Device, o.Tag)
+	}
+	b.decodeAlone(keys.Defaults, &linkShared{}, &deviceShared{}, &rateKeys{}, &tagShared{}, &labelKeys{}, &mapping.Config{})
+}
+
+func (b *builder) decodeAlone(n *strict.Node, dst ...any) {
+	for _, v := range dst {
+		if v != nil {
+			b.d.Decode(v, n)
+		}
+	}
+}
+
+// group reports what stands where a group of settings is wanted.
+func (b *builder) group(n *strict.Node) {
+	if n != nil && n.Kind != strict.Mapping {
+		b.d.Struct(&struct{}{}, n)
+	}
+}
+
+// rates refuses intervals that are none.
+func (b *builder) rates(n *strict.Node) {
+	if n == nil {
+		return
+	}
+	for _, p := range n.Pairs {
+		if p.Value.Kind == strict.Scalar && p.Value.Text == "0" {
+			b.d.Report.Add(p.Value, "a rate of 0 is no interval", "write 1s, or leave it out")
+		}
+	}
+}
+
+// driversUsed are the drivers that links of the map name; all there are when
+// none does.
+func (b *builder) driversUsed(links *strict.Node) []string {
+	used := map[string]bool{}
+	if links != nil {
+		for _, n := range links.Items {
+			if d := n.Get("driver"); d != nil && d.Kind == strict.Scalar {
+				used[d.Text] = true
+			}
+		}
+	}
+	if len(used) == 0 {
+		return b.in.Names
+	}
+	return slices.Sorted(maps.Keys(used))
+}
+
+// Mapping is how a tag is processed.
+func (m *Map) Mapping(t *tag.Tag) mapping.Config { return m.mappings[t] }
+
+// Find returns the tag of a device by name, nil if there is none.
+func (m *Map) Find(device, name string) *tag.Tag {
+	for _, l := range m.Links {
+		for _, d := range l.Devices {
+			if d.Name != device {
+				continue
+			}
+			for _, t := range d.Tags {
+				if t.Name == name {
+					return t
+				}
+			}
+		}
+	}
+	return nil
+}
