@@ -19,7 +19,8 @@ type Input struct {
 	Profiles map[string]*tree.Node // roots of the profiles, by name
 	Labels   map[string]string     // of the gateway
 	Drivers  func(name string) (drivers.Driver, bool)
-	Names    []string // of the drivers
+	Names    []string     // of the drivers
+	Warnings *tree.Report // takes what is allowed but may not be meant
 }
 
 // Map is a tag map with everything inherited and expanded.
@@ -135,8 +136,8 @@ func (b *builder) items(list *tree.Node, what string) []*tree.Node {
 // them once, so that wrong values are told even where nothing inherits them.
 func (b *builder) checkDefaults(keys mapKeys) {
 	b.group(keys.Defaults)
-	b.rates(keys.Rates)
-	b.decodeAlone(b.in.Map, &rateKeys{})
+	b.rates(b.in.Map)
+	b.rates(keys.Defaults)
 	shapes := []any{linkShared{}, deviceShared{}, rateKeys{}, tagShared{}, labelKeys{}, mapping.Config{}}
 	var options []drivers.Options
 	for _, name := range b.driversUsed(keys.Links) {
@@ -150,7 +151,7 @@ func (b *builder) checkDefaults(keys mapKeys) {
 	for _, o := range options {
 		b.decodeAlone(keys.Defaults, o.Link, o.Device, o.Tag)
 	}
-	b.decodeAlone(keys.Defaults, &linkShared{}, &deviceShared{}, &rateKeys{}, &tagShared{}, &labelKeys{}, &mapping.Config{})
+	b.decodeAlone(keys.Defaults, &linkShared{}, &deviceShared{}, &tagShared{}, &labelKeys{}, &mapping.Config{})
 }
 
 func (b *builder) decodeAlone(n *tree.Node, dst ...any) {
@@ -168,14 +169,13 @@ func (b *builder) group(n *tree.Node) {
 	}
 }
 
-// rates refuses intervals that are none.
-func (b *builder) rates(n *tree.Node) {
-	if n == nil {
-		return
-	}
-	for _, p := range n.Pairs {
-		if p.Value.Kind == tree.Scalar && p.Value.Text == "0" {
-			b.d.Report.Add(p.Value, "a rate of 0 is no interval", "write 1s, or leave it out")
+// rates refuses the rates of a group of settings that are no intervals.
+func (b *builder) rates(parent *tree.Node) {
+	var keys rateKeys
+	b.decodeAlone(parent, &keys)
+	for name, d := range keys.Rates {
+		if at := parent.Get("rates").Get(name); at != nil && d < minInterval {
+			b.d.Report.AddMeaning(at, fmt.Sprintf("%q is too short for a sampling interval", at.Text), "write 1ms or more")
 		}
 	}
 }
