@@ -449,3 +449,16 @@ func BenchmarkLoad(b *testing.B) {
 		}
 	})
 }
+
+func TestWarnings(t *testing.T) {
+	g := load(t, `links:
+  - {name: a, driver: modbus-tcp, endpoint: "tcp://a:1"}
+  - {name: b, driver: modbus-tcp, endpoint: "tcp://b:1", devices: [{name: d}, {name: off, enabled: false}]}
+  - {name: off, driver: modbus-tcp, endpoint: "tcp://c:1", enabled: false}
+`)
+	const want = "tagmap.yaml:2:5: links[0]: the link has no device: nothing is read from it\n" +
+		"tagmap.yaml:3:68: links[1].devices[0]: the device has no tags: nothing is read from it"
+	if got := configs.Faults(g.Warnings).Error(); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 
+	"fieldferry/configs/fingerprint"
 	"fieldferry/configs/strict"
 	"fieldferry/configs/tree"
 	"fieldferry/drivers"
@@ -199,6 +200,20 @@ func (b *builder) driversUsed(links *tree.Node) []string {
 
 // Mapping is how a tag is processed.
 func (m *Map) Mapping(t *tag.Tag) mapping.Config { return m.mappings[t] }
+
+// Fingerprint is a hash over everything that concerns a link once all is
+// inherited: its options, devices and tags, how they are processed, and the
+// contents of the files it names. Equal fingerprints mean that a reload need
+// not touch the link.
+func (m *Map) Fingerprint(l *tag.Link) string {
+	var further []any
+	for _, d := range l.Devices {
+		for _, t := range d.Tags {
+			further = append(further, m.mappings[t])
+		}
+	}
+	return fingerprint.Of(l, further...)
+}
 
 // Find returns the tag of a device by name, nil if there is none.
 func (m *Map) Find(device, name string) *tag.Tag {
