@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"time"
 
 	"fieldferry/configs"
@@ -162,11 +163,19 @@ func pageFaults(faults configs.Faults, tagMap []byte) []plant.Fault {
 func settings(cfg *configs.Gateway, t *tag.Tag) map[string]plant.Setting {
 	out := map[string]plant.Setting{}
 	for _, s := range cfg.Explain(t) {
-		if s.Of == "tag" {
-			out[s.Key] = plant.Setting{Text: s.Value, From: s.From}
+		if s.Of == "tag" && s.Key != "name" {
+			out[s.Key] = plant.Setting{Text: unquoted(s.Value), From: s.From}
 		}
 	}
 	return out
+}
+
+// unquoted is a text of the tag map as a person types it into a field.
+func unquoted(s string) string {
+	if t, err := strconv.Unquote(s); err == nil {
+		return t
+	}
+	return s
 }
 
 // effects tells the difference between two configurations in words.
