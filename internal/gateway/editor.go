@@ -153,7 +153,7 @@ func pageFaults(faults configs.Faults, tagMap []byte) []plant.Fault {
 	for i, f := range faults {
 		out[i] = plant.Fault{File: f.File, Line: f.Line, Column: f.Column, Path: f.Path, Text: f.Text, Hint: f.Hint}
 		if f.File == configs.TagMapFile {
-			out[i].Device, out[i].Tag, out[i].Key = configs.Subject(tagMap, f.Path)
+			out[i].Device, out[i].Tag, out[i].Key = configs.Owner(tagMap, f.Path)
 		}
 	}
 	return out
