@@ -8,7 +8,7 @@ import (
 	"slices"
 	"strings"
 
-	"fieldferry/configs/strict"
+	"fieldferry/configs/tree"
 )
 
 // ErrNotFound is wrapped by errors about a device or tag that the file does
@@ -94,15 +94,15 @@ func Remove(file []byte, device, tag string) ([]byte, error) {
 // place is a device in a parsed file.
 type place struct {
 	file    []byte
-	root    *strict.Node
-	device  *strict.Node
+	root    *tree.Node
+	device  *tree.Node
 	driver  string
 	profile bool // its tags may come from a profile
 }
 
-func parse(file []byte) (*strict.Node, error) {
-	r := &strict.Report{}
-	root := strict.Parse("tagmap.yaml", file, r).Root
+func parse(file []byte) (*tree.Node, error) {
+	r := &tree.Report{}
+	root := tree.Parse("tagmap.yaml", file, r).Root
 	if f := r.Faults(); f != nil {
 		return nil, fmt.Errorf("the tag map cannot be edited before it is repaired: %w", f)
 	}
@@ -130,7 +130,7 @@ func find(file []byte, device string) (*place, error) {
 				continue
 			}
 			p := &place{file: file, root: root, device: d, driver: text(link.Get("driver"))}
-			for _, n := range []*strict.Node{root.Get("defaults"), link.Get("defaults"), d} {
+			for _, n := range []*tree.Node{root.Get("defaults"), link.Get("defaults"), d} {
 				p.profile = p.profile || n.Get("profile") != nil
 			}
 			return p, nil
@@ -139,21 +139,21 @@ func find(file []byte, device string) (*place, error) {
 	return nil, fmt.Errorf("device %q: %w", device, ErrNotFound)
 }
 
-func items(n *strict.Node) []*strict.Node {
+func items(n *tree.Node) []*tree.Node {
 	if n == nil {
 		return nil
 	}
 	return n.Items
 }
 
-func text(n *strict.Node) string {
+func text(n *tree.Node) string {
 	if n == nil {
 		return ""
 	}
 	return n.Text
 }
 
-func (p *place) tag(name string) *strict.Node {
+func (p *place) tag(name string) *tree.Node {
 	for _, t := range items(p.device.Get("tags")) {
 		if text(t.Get("name")) == name {
 			return t
@@ -164,7 +164,7 @@ func (p *place) tag(name string) *strict.Node {
 
 // change replaces the values that are there and adds those that are not, all
 // in one go.
-func (p *place) change(at *strict.Node, set map[string]string, kinds Kinds) ([]byte, error) {
+func (p *place) change(at *tree.Node, set map[string]string, kinds Kinds) ([]byte, error) {
 	var cuts []cut
 	added := map[string]string{}
 	for key, value := range set {
@@ -181,7 +181,7 @@ func (p *place) change(at *strict.Node, set map[string]string, kinds Kinds) ([]b
 			added[key] = written
 			continue
 		}
-		if kind == Guess && old.Kind == strict.Scalar && !old.Plain {
+		if kind == Guess && old.Kind == tree.Scalar && !old.Plain {
 			kind = Text
 		}
 		written, err := write(value, kind)
@@ -247,7 +247,7 @@ func (p *place) append(tag string, set map[string]string, kinds Kinds) ([]byte, 
 	switch {
 	case tags == nil:
 		c, err = insertKeys(p.file, p.device, map[string]string{"tags": "[" + entry + "]"})
-	case tags.Kind == strict.Null:
+	case tags.Kind == tree.Null:
 		var start, end int
 		start, end, err = tags.Span()
 		c = cut{start, end, " [" + entry + "]"}

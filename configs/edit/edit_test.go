@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"fieldferry/configs/strict"
+	"fieldferry/configs/tree"
 
 	"pgregory.net/rapid"
 )
@@ -193,8 +193,8 @@ func refusable(err error) bool {
 }
 
 func holds(t *rapid.T, file, out []byte, device, name string, set map[string]string) {
-	r := &strict.Report{}
-	strict.Parse("", out, r)
+	r := &tree.Report{}
+	tree.Parse("", out, r)
 	if r.Len() > 0 {
 		t.Fatalf("set %q of %s/%s breaks\n%s\ninto\n%s\n%v", set, device, name, file, out, r.Faults())
 	}
@@ -205,7 +205,7 @@ func holds(t *rapid.T, file, out []byte, device, name string, set map[string]str
 	}
 	tag := pa.tag(name)
 	for key, v := range set {
-		if n := tag.Get(key); v == "" && n != nil || v != "" && (n == nil || n.Kind == strict.Scalar && n.Text != v) {
+		if n := tag.Get(key); v == "" && n != nil || v != "" && (n == nil || n.Kind == tree.Scalar && n.Text != v) {
 			t.Fatalf("set %q of %s/%s: got %s for %s in\n%s", set, device, name, n, key, out)
 		}
 	}

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"fieldferry/configs/strict"
+	"fieldferry/configs/tree"
 )
 
 // cut is one change of the text: the bytes from start to end become new.
@@ -28,7 +28,7 @@ func splice(file []byte, cuts []cut) []byte {
 	return append(out, file[at:]...)
 }
 
-func byHand(n *strict.Node) error {
+func byHand(n *tree.Node) error {
 	return fmt.Errorf("line %d: %s is written in a way that is not edited here: edit the file by hand", n.Line, n.Path())
 }
 
@@ -53,12 +53,12 @@ func eol(file []byte) string {
 func indent(column int) string { return strings.Repeat(" ", column-1) }
 
 // insertKeys adds keys behind the last one of a mapping.
-func insertKeys(file []byte, m *strict.Node, added map[string]string) (cut, error) {
+func insertKeys(file []byte, m *tree.Node, added map[string]string) (cut, error) {
 	var parts []string
 	for _, key := range ordered(added) {
 		parts = append(parts, key+": "+added[key])
 	}
-	if m.Shared || m.Kind != strict.Mapping {
+	if m.Shared || m.Kind != tree.Mapping {
 		return cut{}, byHand(m)
 	}
 	if len(m.Pairs) == 0 { // {}
@@ -79,8 +79,8 @@ func insertKeys(file []byte, m *strict.Node, added map[string]string) (cut, erro
 }
 
 // insertItem adds an entry behind the last one of a sequence.
-func insertItem(file []byte, s *strict.Node, entry string) (cut, error) {
-	if s.Shared || s.Kind != strict.Sequence {
+func insertItem(file []byte, s *tree.Node, entry string) (cut, error) {
+	if s.Shared || s.Kind != tree.Sequence {
 		return cut{}, byHand(s)
 	}
 	if len(s.Items) == 0 { // []
@@ -105,7 +105,7 @@ func removeKey(file []byte, path, key string) ([]byte, error) {
 		return nil, err
 	}
 	m, _ := root.Locate(path)
-	i := slices.IndexFunc(m.Pairs, func(p strict.Pair) bool { return p.Key.Text == key })
+	i := slices.IndexFunc(m.Pairs, func(p tree.Pair) bool { return p.Key.Text == key })
 	if i < 0 || m.Shared {
 		return nil, byHand(m)
 	}
@@ -139,7 +139,7 @@ func removeKey(file []byte, path, key string) ([]byte, error) {
 
 // removeFlow takes an element out of a flow collection together with one
 // comma. before is the end of the element before it, -1 for the first.
-func removeFlow(file []byte, n *strict.Node, start, end, before int) ([]byte, error) {
+func removeFlow(file []byte, n *tree.Node, start, end, before int) ([]byte, error) {
 	rest := file[end:]
 	skipped := len(rest) - len(bytes.TrimLeft(rest, " \t"))
 	if skipped < len(rest) && rest[skipped] == ',' {
@@ -159,7 +159,7 @@ func removeFlow(file []byte, n *strict.Node, start, end, before int) ([]byte, er
 
 // removeLines takes out the lines from start to end, which belong to one
 // element alone.
-func removeLines(file []byte, n *strict.Node, start, end int) ([]byte, error) {
+func removeLines(file []byte, n *tree.Node, start, end int) ([]byte, error) {
 	from, to := lineStart(file, start), lineEnd(file, end)
 	if len(bytes.Trim(file[from:start], " -")) > 0 {
 		return nil, byHand(n)
@@ -182,7 +182,7 @@ func removeLines(file []byte, n *strict.Node, start, end int) ([]byte, error) {
 }
 
 // removeItem takes an item out of a sequence; the last one leaves [].
-func removeItem(file []byte, s, item *strict.Node) ([]byte, error) {
+func removeItem(file []byte, s, item *tree.Node) ([]byte, error) {
 	i := slices.Index(s.Items, item)
 	start, end, err := item.Span()
 	if err != nil {

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"unicode"
 
-	"fieldferry/configs/strict"
+	"fieldferry/configs/tree"
 )
 
 var (
@@ -59,8 +59,8 @@ func flow(value string) bool {
 	if !strings.HasPrefix(value, "{") && !strings.HasPrefix(value, "[") || strings.ContainsAny(value, "\n\r\u0085\u2028\u2029") {
 		return false
 	}
-	r := &strict.Report{}
-	n := strict.Parse("", []byte("[0, "+value+", 0]\n"), r).Root
+	r := &tree.Report{}
+	n := tree.Parse("", []byte("[0, "+value+", 0]\n"), r).Root
 	if r.Len() > 0 || n == nil || len(n.Items) != 3 {
 		return false
 	}

@@ -4,31 +4,12 @@ import (
 	"fmt"
 	"strings"
 
-	"fieldferry/configs/strict"
+	"fieldferry/configs/tree"
 )
-
-// flat lists the leaves and containers of a tree by path.
-func flat(n *strict.Node, out map[string]string) map[string]string {
-	switch n.Kind {
-	case strict.Mapping:
-		out[n.Path()] = "mapping"
-		for _, p := range n.Pairs {
-			flat(p.Value, out)
-		}
-	case strict.Sequence:
-		out[n.Path()] = "sequence"
-		for _, it := range n.Items {
-			flat(it, out)
-		}
-	default:
-		out[n.Path()] = fmt.Sprintf("%d %t %q", n.Kind, n.Plain, n.Text)
-	}
-	return out
-}
 
 // verify parses an edited text again and refuses it if anything changed
 // beside the keys of the mapping at path, or if they are not as asked.
-func verify(old *strict.Node, file []byte, path string, set map[string]string) error {
+func verify(old *tree.Node, file []byte, path string, set map[string]string) error {
 	root, err := parse(file)
 	if err != nil {
 		return fmt.Errorf("this edit would break the file: edit it by hand: %w", err)
@@ -42,7 +23,7 @@ func verify(old *strict.Node, file []byte, path string, set map[string]string) e
 		switch {
 		case value == "" && n != nil, value != "" && n == nil:
 			return notSafe(path + "." + key)
-		case n != nil && n.Kind == strict.Scalar && n.Text != value:
+		case n != nil && n.Kind == tree.Scalar && n.Text != value:
 			return notSafe(path + "." + key)
 		}
 	}
@@ -58,11 +39,11 @@ func verify(old *strict.Node, file []byte, path string, set map[string]string) e
 		_, asked := set[key]
 		return asked
 	}
-	return same(flat(old, map[string]string{}), flat(root, map[string]string{}), concerned)
+	return same(old, root, concerned)
 }
 
 // verifyRemoved checks that exactly one item of a list is gone.
-func verifyRemoved(old *strict.Node, file []byte, list string, gone *strict.Node) error {
+func verifyRemoved(old *tree.Node, file []byte, list string, gone *tree.Node) error {
 	root, err := parse(file)
 	if err != nil {
 		return fmt.Errorf("this edit would break the file: edit it by hand: %w", err)
@@ -82,20 +63,40 @@ func verifyRemoved(old *strict.Node, file []byte, list string, gone *strict.Node
 		}
 		j++
 	}
-	return same(flat(old, map[string]string{}), flat(root, map[string]string{}), func(p string) bool {
+	return same(old, root, func(p string) bool {
 		return p == list || strings.HasPrefix(p, list+"[")
 	})
 }
 
-func same(a, b map[string]string, concerned func(string) bool) error {
-	for p, v := range a {
-		if b[p] != v && !concerned(p) {
-			return notSafe(p)
+// same says that two trees differ at most at the paths that are concerned.
+func same(a, b *tree.Node, concerned func(string) bool) error {
+	if a.Kind != b.Kind || a.Plain != b.Plain || a.Text != b.Text {
+		if !concerned(a.Path()) {
+			return notSafe(a.Path())
+		}
+		return nil
+	}
+	for i := range max(len(a.Items), len(b.Items)) {
+		if i >= len(a.Items) || i >= len(b.Items) {
+			if p := fmt.Sprintf("%s[%d]", a.Path(), i); !concerned(p) {
+				return notSafe(p)
+			}
+		} else if err := same(a.Items[i], b.Items[i], concerned); err != nil {
+			return err
 		}
 	}
-	for p := range b {
-		if _, ok := a[p]; !ok && !concerned(p) {
-			return notSafe(p)
+	for _, p := range a.Pairs {
+		if bv := b.Get(p.Key.Text); bv != nil {
+			if err := same(p.Value, bv, concerned); err != nil {
+				return err
+			}
+		} else if !concerned(p.Value.Path()) {
+			return notSafe(p.Value.Path())
+		}
+	}
+	for _, p := range b.Pairs {
+		if a.Get(p.Key.Text) == nil && !concerned(p.Value.Path()) {
+			return notSafe(p.Value.Path())
 		}
 	}
 	return nil

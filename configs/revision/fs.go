@@ -9,15 +9,25 @@ import (
 // FS is what a Store needs of a directory; names are relative to it, with
 // slashes. Tests cut the power behind it. Dir is the real one.
 type FS interface {
+	Contents
+	Names
+}
+
+// Contents are the files of an FS.
+type Contents interface {
 	ReadFile(name string) ([]byte, error)
+	ReadDir(name string) ([]string, error)
 	// WriteFile creates or replaces a file whose content is durable when it
-	// returns; its name is after SyncDir. Mode and owner are those of like,
-	// where that exists.
+	// returns; its name, and those of the directories it makes above it,
+	// are after SyncDir. Mode and owner are those of like, where that
+	// exists.
 	WriteFile(name string, data []byte, like string) error
+}
+
+// Names are the names in an FS.
+type Names interface {
 	Rename(from, to string) error
 	SyncDir(name string) error
-	MkdirAll(name string) error
-	ReadDir(name string) ([]string, error)
 	RemoveAll(name string) error
 }
 
@@ -29,8 +39,12 @@ func (d Dir) path(name string) string { return filepath.Join(string(d), filepath
 // ReadFile reads a file.
 func (d Dir) ReadFile(name string) ([]byte, error) { return os.ReadFile(d.path(name)) }
 
-// WriteFile writes a file and waits for the disk.
+// WriteFile writes a file, with the directories above it, and waits for the
+// disk.
 func (d Dir) WriteFile(name string, data []byte, like string) error {
+	if err := os.MkdirAll(filepath.Dir(d.path(name)), 0o750); err != nil {
+		return err
+	}
 	f, err := os.OpenFile(d.path(name), os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o640)
 	if err != nil {
 		return err
@@ -77,9 +91,6 @@ func (d Dir) SyncDir(name string) error {
 	}
 	return err
 }
-
-// MkdirAll makes a directory and those above it.
-func (d Dir) MkdirAll(name string) error { return os.MkdirAll(d.path(name), 0o750) }
 
 // ReadDir lists the names in a directory.
 func (d Dir) ReadDir(name string) ([]string, error) {

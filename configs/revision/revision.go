@@ -90,9 +90,6 @@ func (s *Store) Save(c Change) (Revision, error) {
 	if c.IfMatch != "" && (missing || Version(old) != c.IfMatch) {
 		return Revision{}, fmt.Errorf("save %s: %w", c.Name, ErrChanged)
 	}
-	if err := s.fs.MkdirAll(folder); err != nil {
-		return Revision{}, err
-	}
 	if err := s.settle(c.Name, old); err != nil {
 		return Revision{}, err
 	}
@@ -149,9 +146,6 @@ func (s *Store) keepOld(c Change, old []byte) error {
 // write makes the directory of a revision under a name that List ignores.
 func (s *Store) write(name string, r Revision, data []byte) error {
 	dir := path.Join(folder, name)
-	if err := s.fs.MkdirAll(dir); err != nil {
-		return err
-	}
 	info, err := json.MarshalIndent(r, "", "  ")
 	if err != nil {
 		return err
@@ -162,10 +156,12 @@ func (s *Store) write(name string, r Revision, data []byte) error {
 	if err := s.fs.WriteFile(path.Join(dir, infoFile), append(info, '\n'), ""); err != nil {
 		return err
 	}
-	if err := s.fs.SyncDir(dir); err != nil {
-		return err
+	for _, d := range []string{dir, folder, "."} {
+		if err := s.fs.SyncDir(d); err != nil {
+			return err
+		}
 	}
-	return s.fs.SyncDir(folder)
+	return nil
 }
 
 // publish gives a revision its name, and removes what is too old.
@@ -192,9 +188,6 @@ func (s *Store) publish(id string) error {
 func (s *Store) replace(name string, data []byte) error {
 	dir := path.Dir(name)
 	temp := path.Join(dir, "."+path.Base(name)+".new")
-	if err := s.fs.MkdirAll(dir); err != nil {
-		return err
-	}
 	if err := s.fs.WriteFile(temp, data, name); err != nil {
 		return err
 	}
@@ -208,6 +201,9 @@ func (s *Store) replace(name string, data []byte) error {
 // content is in place were applied, the others were not.
 func (s *Store) settle(name string, current []byte) error {
 	entries, err := s.fs.ReadDir(folder)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
 	if err != nil {
 		return err
 	}

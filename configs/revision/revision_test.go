@@ -190,8 +190,6 @@ func (c *cutFS) SyncDir(name string) error {
 	return nil
 }
 
-func (c *cutFS) MkdirAll(string) error { return c.op() }
-
 func (c *cutFS) ReadDir(dir string) ([]string, error) {
 	seen := map[string]bool{}
 	for name := range c.now {
@@ -245,6 +243,9 @@ func TestPowerCut(t *testing.T) {
 					t.Errorf("power cut after %d operations: %v", left, err)
 				}
 				contents = append(contents, string(data))
+				if string(data) != "old" && r.Author != "anna" {
+					t.Errorf("power cut after %d operations, disk at %s: nobody knows who wrote %q", left, name, data)
+				}
 			}
 			want := []string{"last", "middle", "old"}
 			if got == "new content" {

@@ -4,6 +4,7 @@ import (
 	"encoding"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 )
 
@@ -55,14 +56,12 @@ func (s *shape) collect(t reflect.Type, at []int) {
 		}
 		index := append(append([]int{}, at...), i)
 		key, options, _ := strings.Cut(tag, ",")
-		f := field{key: key, index: index, typ: sf.Type}
+		f := field{key: key, index: index, typ: sf.Type, path: IsPath(tag)}
 		inline := false
 		for o := range strings.SplitSeq(options, ",") {
 			switch o {
 			case "inline":
 				inline = true
-			case "path":
-				f.path = true
 			case "required":
 				f.required = true
 			}
@@ -73,6 +72,13 @@ func (s *shape) collect(t reflect.Type, at []int) {
 		}
 		s.fields = append(s.fields, f)
 	}
+}
+
+// IsPath says that a field with this yaml tag holds file names: it has the
+// option `path`, or its key ends in _file or _dir.
+func IsPath(tag string) bool {
+	key, options, _ := strings.Cut(tag, ",")
+	return strings.HasSuffix(key, "_file") || strings.HasSuffix(key, "_dir") || slices.Contains(strings.Split(options, ","), "path")
 }
 
 // structOf returns the struct type behind v, which is a struct or a pointer

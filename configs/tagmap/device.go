@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"fieldferry/configs/strict"
+	"fieldferry/configs/tree"
 	"fieldferry/mapping"
 	"fieldferry/tag"
 )
@@ -14,7 +15,7 @@ import (
 // deviceScope is a device while its tags are built.
 type deviceScope struct {
 	link    *linkScope
-	node    *strict.Node
+	node    *tree.Node
 	keys    deviceKeys
 	shared  deviceShared
 	device  *tag.Device
@@ -26,7 +27,7 @@ type deviceScope struct {
 
 // device builds a device on its link. It returns a link of its own where the
 // device has its own endpoint, nil otherwise.
-func (b *builder) device(s *linkScope, n *strict.Node) *tag.Link {
+func (b *builder) device(s *linkScope, n *tree.Node) *tag.Link {
 	ds := &deviceScope{link: s, node: n, keys: deviceKeys{Enabled: true}, shared: deviceShared{DeadAfter: defaultDeadAfter}}
 	b.d.Decode(&ds.keys, n)
 	from := layer{n, "device " + ds.keys.Name}
@@ -130,19 +131,19 @@ func (b *builder) deviceTags(ds *deviceScope) {
 			own[i] = n.Expand(run{ds.node, 0}, func(s string) (string, bool) { return fillParams(s, params) })
 		}
 	}
-	byName := map[string]*strict.Node{}
+	byName := map[string]*tree.Node{}
 	for _, n := range own {
-		if at := n.Get("name"); at != nil && at.Kind == strict.Scalar {
+		if at := n.Get("name"); at != nil && at.Kind == tree.Scalar {
 			if _, twice := byName[at.Text]; !twice {
 				byName[at.Text] = n
 			}
 		}
 	}
-	taken := map[string]*strict.Node{}
-	fromProfile := map[*strict.Node]bool{}
+	taken := map[string]*tree.Node{}
+	fromProfile := map[*tree.Node]bool{}
 	for _, pn := range ds.profile.tags() {
 		name := pn.Get("name")
-		if name == nil || name.Kind != strict.Scalar {
+		if name == nil || name.Kind != tree.Scalar {
 			continue // reported when the profile was checked
 		}
 		c := b.fillTag(ds, pn, params)
@@ -169,7 +170,7 @@ func (b *builder) deviceTags(ds *deviceScope) {
 
 // fillTag puts the parameters into a tag of a profile; nil, with a fault, when
 // its address wants one that nobody gives.
-func (b *builder) fillTag(ds *deviceScope, pn *strict.Node, params map[string]string) *strict.Node {
+func (b *builder) fillTag(ds *deviceScope, pn *tree.Node, params map[string]string) *tree.Node {
 	complete := true
 	if at := pn.Get("address"); at != nil {
 		for _, m := range parameter.FindAllStringSubmatch(at.Text, -1) {
@@ -201,7 +202,7 @@ func didYouMean(name string, params map[string]string) string {
 	return ""
 }
 
-func (b *builder) tagKnown(ds *deviceScope, n *strict.Node) {
+func (b *builder) tagKnown(ds *deviceScope, n *tree.Node) {
 	if ds.link.driver == nil {
 		return
 	}

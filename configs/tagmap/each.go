@@ -6,19 +6,19 @@ import (
 	"strconv"
 	"strings"
 
-	"fieldferry/configs/strict"
+	"fieldferry/configs/tree"
 )
 
 // run is one expansion of an `each` entry or of a profile: faults of the same
 // place in another run are told once.
 type run struct {
-	entry *strict.Node
+	entry *tree.Node
 	n     int
 }
 
 // each calls f with a device entry, or with a copy for every number of its
 // `each`.
-func (b *builder) each(n *strict.Node, f func(*strict.Node)) {
+func (b *builder) each(n *tree.Node, f func(*tree.Node)) {
 	at := n.Get("each")
 	if at == nil {
 		f(n)
@@ -28,7 +28,7 @@ func (b *builder) each(n *strict.Node, f func(*strict.Node)) {
 	if len(numbers) == 0 {
 		return
 	}
-	if name := n.Get("name"); name != nil && name.Kind == strict.Scalar && !numbered.MatchString(name.Text) {
+	if name := n.Get("name"); name != nil && name.Kind == tree.Scalar && !numbered.MatchString(name.Text) {
 		b.d.Report.Add(name, fmt.Sprintf("every device of `each` would be named %q", name.Text), "put {n} or {n:02} into the name")
 		return
 	}
@@ -49,19 +49,19 @@ var (
 const eachForm = "write 1..20, or [1, 2, 5..9]"
 
 // numbers reads the value of `each`: 1..20, or a list of numbers and ranges.
-func (b *builder) numbers(at *strict.Node) []int {
-	items := []*strict.Node{at}
-	if at.Kind == strict.Sequence {
+func (b *builder) numbers(at *tree.Node) []int {
+	items := []*tree.Node{at}
+	if at.Kind == tree.Sequence {
 		items = at.Items
 	}
 	var out []int
 	taken := map[int]bool{}
 	for _, it := range items {
-		if it.Kind == strict.Broken {
+		if it.Kind == tree.Broken {
 			continue
 		}
 		m := eachPart.FindStringSubmatch(it.Text)
-		if it.Kind != strict.Scalar || m == nil {
+		if it.Kind != tree.Scalar || m == nil {
 			b.d.Report.Add(it, fmt.Sprintf("%s is no range of numbers", it), eachForm)
 			return nil
 		}

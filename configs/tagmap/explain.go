@@ -1,9 +1,11 @@
 package tagmap
 
 import (
-	"fmt"
+	"slices"
+	"time"
 
 	"fieldferry/configs/strict"
+	"fieldferry/configs/tree"
 	"fieldferry/tag"
 )
 
@@ -20,7 +22,7 @@ type Setting struct {
 // Explain lists every setting that takes part in reading a tag and where it
 // comes from.
 func (m *Map) Explain(t *tag.Tag) []Setting {
-	d := &strict.Decoder{Report: &strict.Report{}, File: m.decoder.File}
+	d := &strict.Decoder{Report: &tree.Report{}, File: m.decoder.File}
 	l := t.Device.Link
 	var out []Setting
 	lo, do, to := m.links[l], m.devices[t.Device], m.tags[t]
@@ -28,14 +30,14 @@ func (m *Map) Explain(t *tag.Tag) []Setting {
 	out = append(out, explain(d, "device", do, &deviceHead{Profile: t.Device.Profile, DeadAfter: t.Device.DeadAfter, Maintenance: t.Device.Maintenance}, t.Device.Options)...)
 	config := m.mappings[t]
 	out = append(out, explain(d, "tag", to,
-		&tagKeys{Name: t.Name, Address: t.Address, Enabled: true, Description: t.Description, Access: t.Access})...)
+		&tagName{Name: t.Name, Address: t.Address, Description: t.Description, Access: t.Access})...)
 	out = append(out, explainInterval(d, to, t)...)
 	out = append(out, explain(d, "tag", to,
 		&tagHead{Type: t.Type, Unit: t.Unit, Class: t.Class, Retain: t.Retain}, &config, t.Options)...)
 	return append(out, m.explainLabels(t)...)
 }
 
-// linkHead, deviceHead and tagHead are the parts of the keys that Explain
+// linkHead, deviceHead, tagName and tagHead are the parts of the keys that Explain
 // shows as settings.
 type linkHead struct {
 	Driver   string `yaml:"driver"`
@@ -46,6 +48,13 @@ type deviceHead struct {
 	Profile     string `yaml:"profile"`
 	DeadAfter   int    `yaml:"dead_after"`
 	Maintenance bool   `yaml:"maintenance"`
+}
+
+type tagName struct {
+	Name        string     `yaml:"name"`
+	Address     string     `yaml:"address"`
+	Description string     `yaml:"description"`
+	Access      tag.Access `yaml:"access"`
 }
 
 type tagHead struct {
@@ -85,27 +94,29 @@ func (o origin) setting(of string, s strict.Setting) Setting {
 	return out
 }
 
-// explainInterval shows the sampling interval, and the rate it comes from.
+// intervalHead is the sampling interval, and the rate that it may come from.
+type intervalHead struct {
+	Rate     string        `yaml:"rate"`
+	Interval time.Duration `yaml:"interval"`
+}
+
+// explainInterval shows the sampling interval, at the place of the rate that
+// names it where one does.
 func explainInterval(d *strict.Decoder, o origin, t *tag.Tag) []Setting {
-	type rateHead struct {
-		Rate string `yaml:"rate"`
+	value := explain(d, "tag", origin{}, &intervalHead{Interval: t.Interval})[0]
+	for _, l := range slices.Backward(o.layers) {
+		rate, interval := l.node.Get("rate"), l.node.Get("interval")
+		switch {
+		case rate != nil:
+			named := Setting{Of: "tag", Key: "rate", Value: rate.String(), From: l.from, File: rate.File.Name, Line: rate.Line}
+			value.From, value.File, value.Line = "rate "+rate.Text, "", 0
+			return []Setting{named, value}
+		case interval != nil:
+			value.From, value.File, value.Line = l.from, interval.File.Name, interval.Line
+			return []Setting{value}
+		}
 	}
-	for i := len(o.layers) - 1; i >= 0; i-- {
-		n := o.layers[i].node
-		if n.Get("interval") == nil && n.Get("rate") == nil {
-			continue
-		}
-		var out []Setting
-		if r := n.Get("rate"); r != nil {
-			out = explain(d, "tag", o, &rateHead{r.Text})
-		}
-		at := n.Get("interval")
-		if at == nil {
-			at = n.Get("rate")
-		}
-		return append(out, o.setting("tag", strict.Setting{Key: "interval", Value: fmt.Sprint(t.Interval), Node: at}))
-	}
-	return []Setting{{Of: "tag", Key: "interval", Value: fmt.Sprint(t.Interval), From: "default"}}
+	return []Setting{value}
 }
 
 // explainLabels shows each label with the most particular place that has it.
@@ -113,7 +124,7 @@ func (m *Map) explainLabels(t *tag.Tag) []Setting {
 	var out []Setting
 	lo, to := m.links[t.Device.Link], m.tags[t]
 	o := origin{layers: append(append([]layer{}, lo.layers...), to.layers...)}
-	d := &strict.Decoder{Report: &strict.Report{}}
+	d := &strict.Decoder{Report: &tree.Report{}}
 	for _, s := range d.Explain(&labelKeys{Labels: t.Labels}, nodesOf(o.layers)...) {
 		x := o.setting("tag", s)
 		if x.From == "default" {

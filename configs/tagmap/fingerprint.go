@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"fieldferry/configs/strict"
 	"fieldferry/tag"
 )
 
@@ -87,16 +88,11 @@ func canonicalStruct(w io.Writer, v reflect.Value) {
 		}
 		fmt.Fprintf(w, "%s:", f.Name)
 		canonical(w, v.Field(i))
-		if v.Field(i).Kind() == reflect.String && hasOption(f.Tag.Get("yaml"), "path") {
+		if v.Field(i).Kind() == reflect.String && strict.IsPath(f.Tag.Get("yaml")) {
 			contents(w, v.Field(i).String())
 		}
 	}
 	fmt.Fprint(w, "}")
-}
-
-func hasOption(tag, option string) bool {
-	_, options, _ := strings.Cut(tag, ",")
-	return slices.Contains(strings.Split(options, ","), option)
 }
 
 // contents hashes a small file, so that a renewed certificate or a changed

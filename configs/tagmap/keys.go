@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"fieldferry/configs/strict"
+	"fieldferry/configs/tree"
 	"fieldferry/drivers"
 	"fieldferry/mapping"
 	"fieldferry/tag"
@@ -20,22 +21,22 @@ const (
 
 // mapKeys are the keys of tagmap.yaml itself.
 type mapKeys struct {
-	Defaults *strict.Node `yaml:"defaults"`
-	Rates    *strict.Node `yaml:"rates"`
-	Links    *strict.Node `yaml:"links"`
+	Defaults *tree.Node `yaml:"defaults"`
+	Rates    *tree.Node `yaml:"rates"`
+	Links    *tree.Node `yaml:"links"`
 }
 
 // linkKeys stand at a link alone.
 type linkKeys struct {
-	Name        string       `yaml:"name,required"`
-	Driver      string       `yaml:"driver,required"`
-	Endpoint    string       `yaml:"endpoint"`    // as the driver reads it
-	Enabled     bool         `yaml:"enabled"`     // default true
-	Description string       `yaml:"description"` // for people
-	Labels      *strict.Node `yaml:"labels"`
-	Rates       *strict.Node `yaml:"rates"`
-	Defaults    *strict.Node `yaml:"defaults"`
-	Devices     *strict.Node `yaml:"devices"`
+	Name        string     `yaml:"name,required"`
+	Driver      string     `yaml:"driver,required"`
+	Endpoint    string     `yaml:"endpoint"`    // as the driver reads it
+	Enabled     bool       `yaml:"enabled"`     // default true
+	Description string     `yaml:"description"` // for people
+	Labels      *tree.Node `yaml:"labels"`
+	Rates       *tree.Node `yaml:"rates"`
+	Defaults    *tree.Node `yaml:"defaults"`
+	Devices     *tree.Node `yaml:"devices"`
 }
 
 // linkShared may stand at a link and in the map's defaults.
@@ -45,12 +46,12 @@ type linkShared struct {
 
 // deviceKeys stand at a device alone.
 type deviceKeys struct {
-	Name        string       `yaml:"name,required"`
-	Each        *strict.Node `yaml:"each"`
-	Endpoint    string       `yaml:"endpoint"` // makes the device a link of its own
-	Enabled     bool         `yaml:"enabled"`  // default true
-	Description string       `yaml:"description"`
-	Tags        *strict.Node `yaml:"tags"`
+	Name        string     `yaml:"name,required"`
+	Each        *tree.Node `yaml:"each"`
+	Endpoint    string     `yaml:"endpoint"` // makes the device a link of its own
+	Enabled     bool       `yaml:"enabled"`  // default true
+	Description string     `yaml:"description"`
+	Tags        *tree.Node `yaml:"tags"`
 }
 
 // deviceShared may stand at a device and in the defaults above it.
@@ -96,9 +97,9 @@ type profileKeys struct {
 	Source      string            `yaml:"source"`  // where the register map was taken from
 	Drivers     []string          `yaml:"drivers"` // that it works with; default: any
 	Params      map[string]string `yaml:"params"`  // fallbacks for the device's
-	Rates       *strict.Node      `yaml:"rates"`   // fallbacks for the link's
-	Defaults    *strict.Node      `yaml:"defaults"`
-	Tags        *strict.Node      `yaml:"tags,required"`
+	Rates       *tree.Node        `yaml:"rates"`   // fallbacks for the link's
+	Defaults    *tree.Node        `yaml:"defaults"`
+	Tags        *tree.Node        `yaml:"tags,required"`
 }
 
 // synonyms are words that people know from other products.

@@ -9,6 +9,7 @@ import (
 	"unicode"
 
 	"fieldferry/configs/strict"
+	"fieldferry/configs/tree"
 	"fieldferry/drivers"
 	"fieldferry/mapping"
 	"fieldferry/tag"
@@ -16,7 +17,7 @@ import (
 
 // linkScope is a link of the map while its devices are built.
 type linkScope struct {
-	node     *strict.Node
+	node     *tree.Node
 	keys     linkKeys
 	driver   drivers.Driver // nil if unknown
 	options  drivers.Options
@@ -26,12 +27,12 @@ type linkScope struct {
 	shared   *tag.Link // holds the devices without an endpoint of their own
 }
 
-func (b *builder) link(n *strict.Node) {
+func (b *builder) link(n *tree.Node) {
 	s := &linkScope{node: n, keys: linkKeys{Enabled: true}}
 	b.d.Decode(&s.keys, n)
 	if drv, ok := b.in.Drivers(s.keys.Driver); ok {
 		s.driver, s.options = drv, drv.Options()
-	} else if at := n.Get("driver"); at != nil && at.Kind == strict.Scalar {
+	} else if at := n.Get("driver"); at != nil && at.Kind == tree.Scalar {
 		b.d.Report.Add(at, fmt.Sprintf("unknown driver %q", s.keys.Driver), b.driverHint(s.keys.Driver))
 	}
 	b.name(n, s.keys.Name, "link", b.names)
@@ -45,7 +46,7 @@ func (b *builder) link(n *strict.Node) {
 	s.shared = b.newLink(s, s.keys.Name, s.keys.Endpoint, n, s.layers)
 	own := []*tag.Link{}
 	for _, dn := range b.items(s.keys.Devices, "devices") {
-		b.each(dn, func(c *strict.Node) {
+		b.each(dn, func(c *tree.Node) {
 			if l := b.device(s, c); l != nil {
 				own = append(own, l)
 			}
@@ -105,7 +106,7 @@ func (b *builder) elsewhere(places ...belongs) func(string) string {
 	}
 }
 
-func (b *builder) newLink(s *linkScope, name, endpoint string, at *strict.Node, layers []layer) *tag.Link {
+func (b *builder) newLink(s *linkScope, name, endpoint string, at *tree.Node, layers []layer) *tag.Link {
 	shared := linkShared{Retry: defaultRetry}
 	b.d.Decode(&shared, nodesOf(layers)...)
 	if shared.Retry < 100*time.Millisecond {
@@ -122,9 +123,9 @@ func (b *builder) newLink(s *linkScope, name, endpoint string, at *strict.Node, 
 
 // name checks the name of a link, a device or a tag, and that it is the only
 // one in its scope. It reports at the place of the name.
-func (b *builder) name(n *strict.Node, name, what string, taken map[string]*strict.Node) bool {
+func (b *builder) name(n *tree.Node, name, what string, taken map[string]*tree.Node) bool {
 	at := n.Get("name")
-	if at == nil || at.Kind != strict.Scalar {
+	if at == nil || at.Kind != tree.Scalar {
 		return false
 	}
 	if text, hint := BadName(name); text != "" {

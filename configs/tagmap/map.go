@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"fieldferry/configs/strict"
+	"fieldferry/configs/tree"
 	"fieldferry/drivers"
 	"fieldferry/mapping"
 	"fieldferry/tag"
@@ -14,9 +15,9 @@ import (
 // Input is what a Map is built from.
 type Input struct {
 	Decoder  *strict.Decoder
-	Map      *strict.Node            // root of the tag map
-	Profiles map[string]*strict.Node // roots of the profiles, by name
-	Labels   map[string]string       // of the gateway
+	Map      *tree.Node            // root of the tag map
+	Profiles map[string]*tree.Node // roots of the profiles, by name
+	Labels   map[string]string     // of the gateway
 	Drivers  func(name string) (drivers.Driver, bool)
 	Names    []string // of the drivers
 }
@@ -26,7 +27,7 @@ type Map struct {
 	Links    []*tag.Link // the enabled ones that have a device, in the order of the map
 	Disabled []string    // names of links, and paths of devices and tags, that are not enabled
 
-	report   *strict.Report
+	report   *tree.Report
 	decoder  *strict.Decoder
 	mappings map[*tag.Tag]mapping.Config
 	links    map[*tag.Link]origin
@@ -36,20 +37,20 @@ type Map struct {
 
 // layer is one place that settings come from.
 type layer struct {
-	node *strict.Node
+	node *tree.Node
 	from string // as Explain says it: "device pump"
 }
 
 // origin is where a link, a device or a tag comes from, for faults and
 // explanations. The last layer is the most particular.
 type origin struct {
-	at     *strict.Node // where it is named: a fault without a better place is told here
+	at     *tree.Node // where it is named: a fault without a better place is told here
 	layers []layer
 	driver drivers.Driver // nil if unknown
 }
 
-func nodesOf(layers []layer) []*strict.Node {
-	out := make([]*strict.Node, len(layers))
+func nodesOf(layers []layer) []*tree.Node {
+	out := make([]*tree.Node, len(layers))
 	for i, l := range layers {
 		out[i] = l.node
 	}
@@ -64,9 +65,9 @@ type builder struct {
 	labels   map[string]string
 	root     layer // tagmap.yaml, for rates
 	defaults layer
-	names    map[string]*strict.Node // link names
-	devices  map[string]*strict.Node // device names, unique in the gateway
-	used     map[string]bool         // profiles that a device names
+	names    map[string]*tree.Node // link names
+	devices  map[string]*tree.Node // device names, unique in the gateway
+	used     map[string]bool       // profiles that a device names
 	checked  map[checkedProfile]bool
 	profiles map[string]*profile
 }
@@ -86,7 +87,7 @@ func Build(in Input) *Map {
 	}
 	b := &builder{
 		in: in, d: in.Decoder, m: m, labels: in.Labels, used: map[string]bool{}, checked: map[checkedProfile]bool{}, profiles: map[string]*profile{},
-		names: map[string]*strict.Node{}, devices: map[string]*strict.Node{},
+		names: map[string]*tree.Node{}, devices: map[string]*tree.Node{},
 	}
 	b.build()
 	b.unusedProfiles()
@@ -106,23 +107,23 @@ func (b *builder) build() {
 }
 
 // items returns the elements of a list of mappings, and reports what is none.
-func (b *builder) items(list *strict.Node, what string) []*strict.Node {
+func (b *builder) items(list *tree.Node, what string) []*tree.Node {
 	if list == nil {
 		return nil
 	}
 	switch list.Kind {
-	case strict.Null, strict.Broken:
+	case tree.Null, tree.Broken:
 		return nil
-	case strict.Scalar, strict.Mapping:
+	case tree.Scalar, tree.Mapping:
 		b.d.Report.Add(list, fmt.Sprintf("%s are a list", what), "begin each item with \"- \"")
 		return nil
 	}
-	out := make([]*strict.Node, 0, len(list.Items))
+	out := make([]*tree.Node, 0, len(list.Items))
 	for _, n := range list.Items {
 		switch n.Kind {
-		case strict.Mapping:
+		case tree.Mapping:
 			out = append(out, n)
-		case strict.Broken:
+		case tree.Broken:
 		default:
 			b.d.Report.Add(n, fmt.Sprintf("an item of %s is a group of settings", what), "write {name: ...}")
 		}
@@ -152,7 +153,7 @@ func (b *builder) checkDefaults(keys mapKeys) {
 	b.decodeAlone(keys.Defaults, &linkShared{}, &deviceShared{}, &rateKeys{}, &tagShared{}, &labelKeys{}, &mapping.Config{})
 }
 
-func (b *builder) decodeAlone(n *strict.Node, dst ...any) {
+func (b *builder) decodeAlone(n *tree.Node, dst ...any) {
 	for _, v := range dst {
 		if v != nil {
 			b.d.Decode(v, n)
@@ -161,19 +162,19 @@ func (b *builder) decodeAlone(n *strict.Node, dst ...any) {
 }
 
 // group reports what stands where a group of settings is wanted.
-func (b *builder) group(n *strict.Node) {
-	if n != nil && n.Kind != strict.Mapping {
+func (b *builder) group(n *tree.Node) {
+	if n != nil && n.Kind != tree.Mapping {
 		b.d.Struct(&struct{}{}, n)
 	}
 }
 
 // rates refuses intervals that are none.
-func (b *builder) rates(n *strict.Node) {
+func (b *builder) rates(n *tree.Node) {
 	if n == nil {
 		return
 	}
 	for _, p := range n.Pairs {
-		if p.Value.Kind == strict.Scalar && p.Value.Text == "0" {
+		if p.Value.Kind == tree.Scalar && p.Value.Text == "0" {
 			b.d.Report.Add(p.Value, "a rate of 0 is no interval", "write 1s, or leave it out")
 		}
 	}
@@ -181,11 +182,11 @@ func (b *builder) rates(n *strict.Node) {
 
 // driversUsed are the drivers that links of the map name; all there are when
 // none does.
-func (b *builder) driversUsed(links *strict.Node) []string {
+func (b *builder) driversUsed(links *tree.Node) []string {
 	used := map[string]bool{}
 	if links != nil {
 		for _, n := range links.Items {
-			if d := n.Get("driver"); d != nil && d.Kind == strict.Scalar {
+			if d := n.Get("driver"); d != nil && d.Kind == tree.Scalar {
 				used[d.Text] = true
 			}
 		}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"fieldferry/configs/strict"
+	"fieldferry/configs/tree"
 	"fieldferry/drivers"
 	"fieldferry/mapping"
 )
@@ -14,9 +15,9 @@ import (
 // profile is a decoded profile. Its methods take nil: a device without one.
 type profile struct {
 	name string
-	root *strict.Node
+	root *tree.Node
 	keys profileKeys
-	list []*strict.Node
+	list []*tree.Node
 }
 
 func (p *profile) layer() layer {
@@ -26,14 +27,14 @@ func (p *profile) layer() layer {
 	return layer{p.keys.Defaults, "defaults of profile " + p.name}
 }
 
-func (p *profile) node() *strict.Node {
+func (p *profile) node() *tree.Node {
 	if p == nil {
 		return nil
 	}
 	return p.root
 }
 
-func (p *profile) tags() []*strict.Node {
+func (p *profile) tags() []*tree.Node {
 	if p == nil {
 		return nil
 	}
@@ -90,7 +91,7 @@ func (b *builder) unknownProfile(ds *deviceScope, name string) {
 }
 
 // openProfile decodes what does not depend on a driver.
-func (b *builder) openProfile(name string, root *strict.Node) *profile {
+func (b *builder) openProfile(name string, root *tree.Node) *profile {
 	if p := b.profiles[name]; p != nil {
 		return p
 	}
@@ -107,7 +108,7 @@ func (b *builder) openProfile(name string, root *strict.Node) *profile {
 		}
 	}
 	b.decodeAlone(p.keys.Defaults, &tagShared{}, &labelKeys{}, &mapping.Config{})
-	taken := map[string]*strict.Node{}
+	taken := map[string]*tree.Node{}
 	for _, n := range b.items(p.keys.Tags, "tags") {
 		var keys tagKeys
 		b.d.Decode(&keys, n)
@@ -142,7 +143,7 @@ func (b *builder) checkProfile(p *profile, options []drivers.Options) {
 // them, so that a program without some driver does not complain.
 const Bundled = "bundled:"
 
-func isBundled(n *strict.Node) bool { return strings.HasPrefix(n.File.Name, Bundled) }
+func isBundled(n *tree.Node) bool { return strings.HasPrefix(n.File.Name, Bundled) }
 
 // unusedProfiles checks those that no device names against all drivers that
 // they may be for, so that a fault shows before the profile is used.

@@ -8,13 +8,14 @@ import (
 	"time"
 
 	"fieldferry/configs/strict"
+	"fieldferry/configs/tree"
 	"fieldferry/mapping"
 	"fieldferry/tag"
 )
 
 // tag builds one tag of a device: from a profile (pn, may be nil) and from
 // the device's own list (n, may be nil), not both nil.
-func (b *builder) tag(ds *deviceScope, pn, n *strict.Node, name string) {
+func (b *builder) tag(ds *deviceScope, pn, n *tree.Node, name string) {
 	keys := tagKeys{Enabled: true}
 	b.d.Decode(&keys, pn, n)
 	layers := tagLayers(ds, pn, n)
@@ -49,7 +50,7 @@ func (b *builder) tag(ds *deviceScope, pn, n *strict.Node, name string) {
 }
 
 // tagLayers are the places of a tag's settings, the most general first.
-func tagLayers(ds *deviceScope, pn, n *strict.Node) []layer {
+func tagLayers(ds *deviceScope, pn, n *tree.Node) []layer {
 	layers := make([]layer, 0, 6)
 	layers = append(layers, ds.base[:3]...)
 	if pn != nil {
@@ -63,7 +64,7 @@ func tagLayers(ds *deviceScope, pn, n *strict.Node) []layer {
 }
 
 // tagLabels shares the device's labels where the tag adds none.
-func (b *builder) tagLabels(ds *deviceScope, pn, n *strict.Node) map[string]string {
+func (b *builder) tagLabels(ds *deviceScope, pn, n *tree.Node) map[string]string {
 	if pn.Get("labels") == nil && n.Get("labels") == nil {
 		return ds.device.Labels
 	}
@@ -90,8 +91,8 @@ func (b *builder) interval(ds *deviceScope, o origin, shared tagShared) time.Dur
 	return defaultInterval
 }
 
-func (b *builder) positive(at *strict.Node, d time.Duration) time.Duration {
-	if d < minInterval && at.Kind == strict.Scalar {
+func (b *builder) positive(at *tree.Node, d time.Duration) time.Duration {
+	if d < minInterval && at.Kind == tree.Scalar {
 		if b.d.Report.Len() == 0 || at.Text == "0" || d > 0 {
 			b.d.Report.Add(at, fmt.Sprintf("%q is too short for a sampling interval", at.Text), "write 1ms or more")
 		}
@@ -100,10 +101,10 @@ func (b *builder) positive(at *strict.Node, d time.Duration) time.Duration {
 	return d
 }
 
-func (b *builder) rate(ds *deviceScope, at *strict.Node) time.Duration {
+func (b *builder) rate(ds *deviceScope, at *tree.Node) time.Duration {
 	d, ok := ds.rates[at.Text]
 	switch {
-	case at.Kind != strict.Scalar:
+	case at.Kind != tree.Scalar:
 		return defaultInterval
 	case !ok && len(ds.rates) == 0:
 		b.d.Report.Add(at, fmt.Sprintf("unknown rate %q: none are named", at.Text), fmt.Sprintf("add rates: {%s: 10s} to the link", at.Text))

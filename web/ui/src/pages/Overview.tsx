@@ -91,13 +91,14 @@ function LinkRow({ link, devices }: { link: Status["links"][number]; devices: St
         {link.endpoint}
       </td>
       <td data-label="Devices" className="num">
-        {devices.length}
-        {silent > 0 && <span className="look look-bad"> ✕ {silent} silent</span>}
+        <span>
+          {devices.length} {silent > 0 && <span className="look look-bad">✕ {silent} silent</span>}
+        </span>
       </td>
-      <td data-label="Requested" className="num">
+      <td data-label="Requested" className="num wide-only">
         {spanText(link.requested_seconds)}
       </td>
-      <td data-label="Measured" className="num">
+      <td data-label="Measured" className="num wide-only">
         {share > 1 ? <span className="look look-uncertain">◇ {spanText(link.measured_seconds)}</span> : spanText(link.measured_seconds)}
       </td>
       <td data-label="Time used">
@@ -105,12 +106,13 @@ function LinkRow({ link, devices }: { link: Status["links"][number]; devices: St
           <span className="budget">
             <Bar share={share} label={`${Math.round(share * 100)} % of the cycle`} />
             <span className="num">{Math.round(share * 100)} %</span>
+            <span className="dim narrow-only">of {spanText(link.requested_seconds)}</span>
           </span>
         ) : (
           <span className="dim">–</span>
         )}
       </td>
-      <td data-label="Overruns" className="num">
+      <td data-label="Overruns" className={link.overruns === 0 ? "num wide-only" : "num"}>
         {link.overruns > 0 ? <span className="look look-uncertain">◇ {countText(link.overruns)}</span> : "0"}
       </td>
     </tr>

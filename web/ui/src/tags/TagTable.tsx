@@ -83,7 +83,14 @@ export function TagTable({ tags, generation, onOpen, withDevice }: ShowProps) {
     const next = Math.max(0, Math.min(to, rows.length - 1));
     setActive(next);
     virtual.scrollToIndex(next);
-    requestAnimationFrame(() => scroller.current?.querySelector<HTMLElement>(`[data-index="${next}"]`)?.focus());
+    const row = () => scroller.current?.querySelector<HTMLElement>(`[data-index="${next}"]`);
+    // A near row is there already; a far one is drawn after the scroll.
+    const near = row();
+    if (near) {
+      near.focus({ preventScroll: true });
+    } else {
+      requestAnimationFrame(() => requestAnimationFrame(() => row()?.focus({ preventScroll: true })));
+    }
   };
   const onKey = (e: KeyboardEvent, row: TagItem) => {
     const page = Math.max(1, Math.floor((scroller.current?.clientHeight ?? 0) / rowHeight) - 2);

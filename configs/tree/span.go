@@ -1,4 +1,4 @@
-package strict
+package tree
 
 import (
 	"bytes"
@@ -118,7 +118,7 @@ func (n *Node) blockTextLength(b []byte) int {
 	switch {
 	case n.parent == nil:
 	case n.parent.Kind == Mapping:
-		indent = keyNode(n).Column
+		indent = n.KeyNode().Column
 	default:
 		indent = n.parent.Column
 	}

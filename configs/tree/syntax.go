@@ -1,4 +1,4 @@
-package strict
+package tree
 
 import (
 	"bytes"

@@ -1,4 +1,4 @@
-package strict
+package tree
 
 import (
 	"slices"
@@ -54,6 +54,19 @@ func (n *Node) Get(key string) *Node {
 		}
 	}
 	return nil
+}
+
+// KeyNode is the key that stands before a value of a mapping; n itself where
+// there is none.
+func (n *Node) KeyNode() *Node {
+	if n.parent != nil {
+		for _, p := range n.parent.Pairs {
+			if p.Key.Text == n.key {
+				return p.Key
+			}
+		}
+	}
+	return n
 }
 
 // Path is the way from the root of the file to n, such as links[0].devices[2].
@@ -195,8 +208,8 @@ func (n *Node) write(b *strings.Builder) {
 	}
 }
 
-// what names the kind of a node in a message.
-func (n *Node) what() string {
+// What names the kind of a node in a message.
+func (n *Node) What() string {
 	switch n.Kind {
 	case Mapping:
 		return "a group of settings"

@@ -1,10 +1,11 @@
-package strict
+package tree
 
 import (
 	"bytes"
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -64,6 +65,9 @@ func (f *File) readable(r *Report) bool {
 		r.AddFile(f.Name, fmt.Sprintf("the file has %d bytes", len(f.Data)),
 			fmt.Sprintf("at most %d MiB are read", MaxSize>>20))
 		return false
+	}
+	if utf8.Valid(f.Data) {
+		return true
 	}
 	line := 1
 	for rest := f.Data; len(rest) > 0; {
@@ -137,7 +141,7 @@ func (c *converter) node(y *yaml.Node, parent *Node, key string, depth int, alia
 		n.Kind, n.Flow = Sequence, y.Style&yaml.FlowStyle != 0
 		c.open = append(c.open, y)
 		for i, it := range y.Content {
-			n.Items = append(n.Items, c.node(it, n, fmt.Sprintf("[%d]", i), depth+1, aliased))
+			n.Items = append(n.Items, c.node(it, n, "["+strconv.Itoa(i)+"]", depth+1, aliased))
 		}
 		c.open = c.open[:len(c.open)-1]
 	case yaml.AliasNode:
@@ -192,7 +196,11 @@ func (c *converter) scalar(y *yaml.Node, n *Node) {
 }
 
 func (c *converter) pairs(y *yaml.Node, n *Node, depth int, aliased bool) {
-	first := make(map[string]int, len(y.Content)/2)
+	n.Pairs = make([]Pair, 0, len(y.Content)/2)
+	var index map[string]int // lines of keys, made for many
+	if len(y.Content) > 32 {
+		index = make(map[string]int, len(y.Content)/2)
+	}
 	for i := 0; i+1 < len(y.Content); i += 2 {
 		ky, vy := y.Content[i], y.Content[i+1]
 		key := &Node{Kind: Scalar, Text: ky.Value, Plain: true, Line: ky.Line, Column: ky.Column, File: c.file, parent: n, key: ky.Value}
@@ -208,13 +216,28 @@ func (c *converter) pairs(y *yaml.Node, n *Node, depth int, aliased bool) {
 			c.report.Add(key, "a key has no anchor and no tag", "")
 			continue
 		}
-		if line, ok := first[key.Text]; ok {
+		if line := n.firstLine(key.Text, index); line > 0 {
 			c.report.Add(key, fmt.Sprintf("%q is written twice", key.Text), fmt.Sprintf("first on line %d", line))
 			continue
 		}
-		first[key.Text] = key.Line
+		if index != nil {
+			index[key.Text] = key.Line
+		}
 		n.Pairs = append(n.Pairs, Pair{key, c.node(vy, n, key.Text, depth+1, aliased)})
 	}
+}
+
+// firstLine is the line on which a key stands already, 0 if it does not.
+func (n *Node) firstLine(key string, index map[string]int) int {
+	if index != nil {
+		return index[key]
+	}
+	for _, p := range n.Pairs {
+		if p.Key.Text == key {
+			return p.Key.Line
+		}
+	}
+	return 0
 }
 
 // notAKey explains a key that is no text; mostly it is a {placeholder} that
