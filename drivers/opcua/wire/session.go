@@ -154,7 +154,7 @@ func (s *Session) judge(caller context.Context, req ua.Request, a answer) (ua.Re
 		return nil, s.refused(req, status)
 	}
 	s.heard()
-	return nil, fmt.Errorf("%w: %T: %v", ErrDecode, req, a.err)
+	return nil, fmt.Errorf("%w: %T: %w", ErrDecode, req, a.err)
 }
 
 // refused sorts the status that a server, or the library in its place,
