@@ -41,3 +41,5 @@ require (
 	github.com/tarm/serial v0.0.0-20180830185346-98f6abe2eb07
 	google.golang.org/protobuf v1.36.12 // indirect
 )
+
+ignore ./web/ui/node_modules

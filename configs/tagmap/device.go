@@ -52,6 +52,9 @@ func (b *builder) device(s *linkScope, n *tree.Node) *tag.Link {
 	if !named || !ds.enabled {
 		return nil
 	}
+	if len(ds.device.Tags) == 0 {
+		b.in.Warnings.Add(n, "the device has no tags: nothing is read from it", "")
+	}
 	l.Devices = append(l.Devices, ds.device)
 	index(l)
 	if own {
@@ -116,7 +119,7 @@ func (b *builder) deviceRates(ds *deviceScope) {
 	var rates rateKeys
 	s := ds.link
 	b.d.Decode(&rates, ds.profile.node(), b.root.node, b.defaults.node, s.node, s.defaults.node, ds.node)
-	b.rates(ds.node.Get("rates"))
+	b.rates(ds.node)
 	ds.rates = rates.Rates
 }
 

@@ -55,6 +55,9 @@ func (b *builder) link(n *tree.Node) {
 	if s.enabled && len(s.shared.Devices) > 0 {
 		b.m.Links = append(b.m.Links, s.shared)
 	}
+	if s.enabled && len(s.shared.Devices)+len(own) == 0 {
+		b.in.Warnings.Add(n, "the link has no device: nothing is read from it", "")
+	}
 	b.m.Links = append(b.m.Links, own...)
 }
 
@@ -81,9 +84,10 @@ func (b *builder) linkChecks(s *linkScope) {
 		b.decodeAlone(s.keys.Defaults, fresh.Device, fresh.Tag)
 	}
 	b.group(s.keys.Defaults)
-	b.rates(s.keys.Rates)
-	b.decodeAlone(s.node, &labelKeys{}, &rateKeys{})
-	b.decodeAlone(s.keys.Defaults, &deviceShared{}, &rateKeys{}, &tagShared{}, &labelKeys{}, &mapping.Config{})
+	b.rates(s.node)
+	b.rates(s.keys.Defaults)
+	b.decodeAlone(s.node, &labelKeys{})
+	b.decodeAlone(s.keys.Defaults, &deviceShared{}, &tagShared{}, &labelKeys{}, &mapping.Config{})
 }
 
 // belongs is a hint for the keys of some structs.

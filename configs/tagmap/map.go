@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 
+	"fieldferry/configs/fingerprint"
 	"fieldferry/configs/strict"
 	"fieldferry/configs/tree"
 	"fieldferry/drivers"
@@ -19,7 +20,8 @@ type Input struct {
 	Profiles map[string]*tree.Node // roots of the profiles, by name
 	Labels   map[string]string     // of the gateway
 	Drivers  func(name string) (drivers.Driver, bool)
-	Names    []string // of the drivers
+	Names    []string     // of the drivers
+	Warnings *tree.Report // takes what is allowed but may not be meant
 }
 
 // Map is a tag map with everything inherited and expanded.
@@ -135,8 +137,8 @@ func (b *builder) items(list *tree.Node, what string) []*tree.Node {
 // them once, so that wrong values are told even where nothing inherits them.
 func (b *builder) checkDefaults(keys mapKeys) {
 	b.group(keys.Defaults)
-	b.rates(keys.Rates)
-	b.decodeAlone(b.in.Map, &rateKeys{})
+	b.rates(b.in.Map)
+	b.rates(keys.Defaults)
 	shapes := []any{linkShared{}, deviceShared{}, rateKeys{}, tagShared{}, labelKeys{}, mapping.Config{}}
 	var options []drivers.Options
 	for _, name := range b.driversUsed(keys.Links) {
@@ -150,7 +152,7 @@ func (b *builder) checkDefaults(keys mapKeys) {
 	for _, o := range options {
 		b.decodeAlone(keys.Defaults, o.Link, o.Device, o.Tag)
 	}
-	b.decodeAlone(keys.Defaults, &linkShared{}, &deviceShared{}, &rateKeys{}, &tagShared{}, &labelKeys{}, &mapping.Config{})
+	b.decodeAlone(keys.Defaults, &linkShared{}, &deviceShared{}, &tagShared{}, &labelKeys{}, &mapping.Config{})
 }
 
 func (b *builder) decodeAlone(n *tree.Node, dst ...any) {
@@ -168,14 +170,13 @@ func (b *builder) group(n *tree.Node) {
 	}
 }
 
-// rates refuses intervals that are none.
-func (b *builder) rates(n *tree.Node) {
-	if n == nil {
-		return
-	}
-	for _, p := range n.Pairs {
-		if p.Value.Kind == tree.Scalar && p.Value.Text == "0" {
-			b.d.Report.Add(p.Value, "a rate of 0 is no interval", "write 1s, or leave it out")
+// rates refuses the rates of a group of settings that are no intervals.
+func (b *builder) rates(parent *tree.Node) {
+	var keys rateKeys
+	b.decodeAlone(parent, &keys)
+	for name, d := range keys.Rates {
+		if at := parent.Get("rates").Get(name); at != nil && d < minInterval {
+			b.d.Report.AddMeaning(at, fmt.Sprintf("%q is too short for a sampling interval", at.Text), "write 1ms or more")
 		}
 	}
 }
@@ -199,6 +200,20 @@ func (b *builder) driversUsed(links *tree.Node) []string {
 
 // Mapping is how a tag is processed.
 func (m *Map) Mapping(t *tag.Tag) mapping.Config { return m.mappings[t] }
+
+// Fingerprint is a hash over everything that concerns a link once all is
+// inherited: its options, devices and tags, how they are processed, and the
+// contents of the files it names. Equal fingerprints mean that a reload need
+// not touch the link.
+func (m *Map) Fingerprint(l *tag.Link) string {
+	var further []any
+	for _, d := range l.Devices {
+		for _, t := range d.Tags {
+			further = append(further, m.mappings[t])
+		}
+	}
+	return fingerprint.Of(l, further...)
+}
 
 // Find returns the tag of a device by name, nil if there is none.
 func (m *Map) Find(device, name string) *tag.Tag {

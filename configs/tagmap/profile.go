@@ -100,8 +100,7 @@ func (b *builder) openProfile(name string, root *tree.Node) *profile {
 	b.group(root)
 	b.d.Decode(&p.keys, root)
 	b.group(p.keys.Defaults)
-	b.rates(p.keys.Rates)
-	b.decodeAlone(root, &rateKeys{})
+	b.rates(root)
 	for _, n := range p.keys.Drivers {
 		if !isBundled(root) && !slices.Contains(b.in.Names, n) {
 			b.d.Report.Add(root.Get("drivers"), fmt.Sprintf("unknown driver %q", n), b.driverHint(n))

@@ -92,13 +92,13 @@ func (b *builder) interval(ds *deviceScope, o origin, shared tagShared) time.Dur
 }
 
 func (b *builder) positive(at *tree.Node, d time.Duration) time.Duration {
-	if d < minInterval && at.Kind == tree.Scalar {
-		if b.d.Report.Len() == 0 || at.Text == "0" || d > 0 {
-			b.d.Report.Add(at, fmt.Sprintf("%q is too short for a sampling interval", at.Text), "write 1ms or more")
-		}
-		return defaultInterval
+	if d >= minInterval {
+		return d
 	}
-	return d
+	if at.Kind == tree.Scalar {
+		b.d.Report.AddMeaning(at, fmt.Sprintf("%q is too short for a sampling interval", at.Text), "write 1ms or more")
+	}
+	return defaultInterval
 }
 
 func (b *builder) rate(ds *deviceScope, at *tree.Node) time.Duration {

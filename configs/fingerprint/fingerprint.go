@@ -1,4 +1,11 @@
-package tagmap
+// Package fingerprint tells whether a link has changed: it hashes everything
+// that can be reached from it, its devices and tags and the options of its
+// driver, and the contents of small files that options name. Comments, order
+// of keys and other spellings of the same value do not count.
+//
+// It reads those files and blocks for as long as the disk does; one that
+// cannot be read counts as empty.
+package fingerprint
 
 import (
 	"crypto/sha256"
@@ -15,17 +22,12 @@ import (
 	"fieldferry/tag"
 )
 
-// Fingerprint is a hash over everything that concerns a link once all is
-// inherited: its options, devices and tags, how they are processed, and the
-// contents of the files it names. Equal fingerprints mean that a reload need
-// not touch the link.
-func (m *Map) Fingerprint(l *tag.Link) string {
+// Of is a hash over a link and further values: 32 hexadecimal digits.
+func Of(l *tag.Link, further ...any) string {
 	h := sha256.New()
 	canonical(h, reflect.ValueOf(l).Elem())
-	for _, d := range l.Devices {
-		for _, t := range d.Tags {
-			canonical(h, reflect.ValueOf(m.mappings[t]))
-		}
+	for _, v := range further {
+		canonical(h, reflect.ValueOf(v))
 	}
 	return hex.EncodeToString(h.Sum(nil)[:16])
 }
