@@ -418,8 +418,8 @@ func harm(r *rig, p *brokertest.Proxy, i int) {
 	case 1: // acknowledgements vanish, then the connection
 		p.SwallowAcks(true)
 		r.eventually("messages on their way", func() bool { return r.Stats().InFlight > 0 || !r.Stats().Connected })
+		p.SwallowAcks(false) // what has vanished stays away; the next birth shall be acknowledged
 		p.Kill()
-		p.SwallowAcks(false)
 		again()
 	case 2: // a hole, then the connection
 		p.BlackHole(true)
