@@ -80,9 +80,13 @@ binary-%: ui
 
 ## ---- tests ----
 
+# Loops over thousands of crash states, too slow under the race detector: in
+# files with the build constraint !race, and a stage as soon as there is one.
+NORACE = $(if $(shell grep -rlE --include='*_test.go' --exclude-dir={node_modules,testdata,build} '^//go:build .*!race' . | head -n 1),test-norace)
+
 .PHONY: test
 test: ## everything that CI runs, with the time of each stage
-	@scripts/stages.sh deps check test-32bit test-norace test-ui test-peer test-browser check-package
+	@scripts/stages.sh deps check test-32bit $(NORACE) test-ui test-peer test-browser check-package
 
 .PHONY: check
 check: fmt-check vet lint shell-check race ## the part of "make test" that needs no peer
@@ -116,7 +120,6 @@ test-32bit:
 	CGO_ENABLED=0 GOARCH=386 go vet ./...
 	CGO_ENABLED=0 GOARCH=386 go test -timeout 10m $(PURE)
 
-# Loops over thousands of crash states, too slow under the race detector.
 .PHONY: test-norace
 test-norace:
 	scripts/gotest.sh '!race' -timeout 10m
@@ -139,6 +142,10 @@ test-browser: build build-demo ## the page in Chromium against the real binary
 check-package: deps-package ## packages of all architectures: lintian, unit score, install-run-upgrade-purge
 	@$(MAKE) --no-print-directory package ARCH=all
 	packaging/check.sh
+
+.PHONY: check-boot
+check-boot: check-package ## the packaged service in a booted Debian: sandbox, watchdog, upgrade
+	packaging/check-boot.sh
 
 .PHONY: fuzz
 fuzz: ## every fuzz function for FUZZTIME (default 20s)

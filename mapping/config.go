@@ -46,7 +46,9 @@ const minStale = 5 * time.Second
 
 // Validate returns tag.Faults for everything that is wrong whatever the tag;
 // Check adds what is wrong with a particular one.
-func (c Config) Validate() error {
+func (c Config) Validate() error { return c.faults().Err() }
+
+func (c Config) faults() tag.Faults {
 	var fs tag.Faults
 	add := func(path, text, hint string) { fs = append(fs, tag.Fault{Path: path, Text: text, Hint: hint}) }
 	for _, f := range []struct {
@@ -78,13 +80,13 @@ func (c Config) Validate() error {
 		add("min_interval", fmt.Sprintf("min_interval %s is longer than max_interval %s", c.MinInterval, c.MaxInterval),
 			"a tag cannot be published both less and more often: exchange them")
 	}
-	return fs.Err()
+	return fs
 }
 
 // Check returns everything that is wrong with the processing of one tag,
 // including what Validate finds. Paths are those of Config's keys.
 func Check(t *tag.Tag, c Config) tag.Faults {
-	fs, _ := c.Validate().(tag.Faults)
+	fs := c.faults()
 	add := func(path, text, hint string) { fs = append(fs, tag.Fault{Path: path, Text: text, Hint: hint}) }
 	if c.StaleAfter > 0 && c.StaleAfter < t.Interval {
 		add("stale_after", fmt.Sprintf("stale_after %s is shorter than the interval %s", c.StaleAfter, t.Interval),

@@ -22,16 +22,16 @@ func hotPath(tb testing.TB) func(i int64) payload.Message {
 	var it payload.Item
 	return func(i int64) payload.Message {
 		in[0] = tag.Sample{Tag: b.tag, Value: tag.Int(i), Time: epoch, Read: uint64(i)}
-		for _, s := range b.table.Apply(in) {
-			it.Sample, it.Seq = s, uint64(i)
-			m, err := enc.Encode(buf, &it)
-			if err != nil {
-				tb.Fatal(err)
-			}
-			return m
+		out := b.table.Apply(in)
+		if len(out) != 1 {
+			tb.Fatalf("published: got %d samples, want 1", len(out))
 		}
-		tb.Fatal("nothing was published")
-		return payload.Message{}
+		it.Sample, it.Seq = out[0], uint64(i)
+		m, err := enc.Encode(buf, &it)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		return m
 	}
 }
 

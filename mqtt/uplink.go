@@ -8,20 +8,15 @@ import (
 	"sync"
 	"time"
 
+	"fieldferry/buffer"
 	"fieldferry/mapping/payload"
 	"fieldferry/mqtt/downlink"
 	"fieldferry/mqtt/flight"
 	"fieldferry/mqtt/keep"
-	"fieldferry/tag"
 )
 
 // Entry is a sample in the buffer.
-type Entry struct {
-	Seq        uint64 // from 1, growing, never used twice
-	Epoch      uint32
-	Sample     tag.Sample
-	Historical bool // from an earlier run of the gateway
-}
+type Entry = buffer.Entry
 
 // Source is the uplink's reader of the buffer. Next and Rewind are called by
 // one goroutine at a time, the others by any.

@@ -83,11 +83,7 @@ fieldferry version | grep -qF "$version" || fail "version says $(fieldferry vers
 "${as_user[@]}" fieldferry check || fail "the installed configuration has faults"
 bash -n /usr/share/bash-completion/completions/fieldferry || fail "the bash completion is broken"
 
-say "run"
-run_once
-[ -z "$(find $state ! -user fieldferry -print -quit)" ] || fail "files of another user in $state"
-
-say "a broken configuration ends with 78"
+say "a broken configuration at the first start ends with 78"
 cp -p $config/tagmap.yaml /tmp/tagmap.yaml
 echo 'nonsense: 1' >>$config/tagmap.yaml
 code=0; "${as_user[@]}" timeout 20 fieldferry run >/tmp/run.log 2>&1 || code=$?
@@ -96,6 +92,10 @@ code=0; "${as_user[@]}" fieldferry check >/tmp/check.log 2>&1 || code=$?
 is $code 3 "exit status of check"
 grep -q 'tagmap.yaml' /tmp/check.log || fail "check does not name the file: $(cat /tmp/check.log)"
 cp -p /tmp/tagmap.yaml $config/tagmap.yaml
+
+say "run"
+run_once
+[ -z "$(find $state ! -user fieldferry -print -quit)" ] || fail "files of another user in $state"
 
 say "upgrade"
 echo '# changed by the administrator' >>/etc/fieldferry/fieldferry.yaml

@@ -32,9 +32,11 @@ score=$(systemd-analyze security --offline=true --no-pager packaging/deb/fieldfe
 awk -v s="$score" 'BEGIN { exit !(s != "" && s <= 2.0) }' || die "the unit's exposure is \"$score\", limit 2.0"
 printf 'exposure %s, limit 2.0\n' "$score"
 
-step "manual page"
-warnings=$(MANWIDTH=80 man --warnings --encoding=utf8 -l build/package/all/fieldferry.8 2>&1 >/dev/null || true)
-[ -z "$warnings" ] || die "the manual page: $warnings"
+step "manual pages"
+for page in build/package/all/man/*.8; do
+  warnings=$(MANWIDTH=80 man --warnings --encoding=utf8 -l "$page" 2>&1 >/dev/null || true)
+  [ -z "$warnings" ] || die "$page: $warnings"
+done
 for command in $("build/package/$host/fieldferry" --help | awk '/^Available Commands:/ { on = 1; next } /^$/ { on = 0 } on { print $1 }'); do
   grep -q "^\.B $command\$" packaging/fieldferry.8 || die "packaging/fieldferry.8 does not tell about the command $command"
 done

@@ -50,19 +50,29 @@ licence() {
   fi
 }
 
-# common STAGE: what is the same for all architectures. The completions come
-# from a binary of this machine.
+# manual STAGE BINARY: the main page is written by hand; a page per command
+# comes from the binary, so that its options are right.
+manual() {
+  "$2" man "$1/man"
+  rm -f "$1"/man/fieldferry-completion*.8
+  sed "s/@VERSION@/$DEB_VERSION/; s/@DATE@/${DEB_MTIME%T*}/" packaging/fieldferry.8 >"$1/man/fieldferry.8"
+  local page
+  for page in "$1"/man/*.8; do squeeze "$page"; done
+}
+
+# common STAGE BINARY: what is the same for all architectures. Manual pages and
+# completions come from a binary of this machine.
 common() {
   local stage=$1 host=$2
   "$host" completion bash >"$stage/completion.bash"
   "$host" completion zsh >"$stage/completion.zsh"
-  sed "s/@VERSION@/$DEB_VERSION/; s/@DATE@/${DEB_MTIME%T*}/" packaging/fieldferry.8 >"$stage/fieldferry.8"
+  manual "$stage" "$host"
   printf 'fieldferry (%s-0fieldferry1) stable; urgency=medium\n\n  * What changed for users is in changelog.gz beside this file.\n\n -- %s  %s\n' \
     "$DEB_VERSION" "$DEB_MAINTAINER" "$(LC_ALL=C date -u -R -d "@$SOURCE_DATE_EPOCH")" >"$stage/changelog.Debian"
   cp CHANGELOG.md "$stage/changelog"
   third_party >"$stage/third-party.txt"
   local f
-  for f in fieldferry.8 changelog.Debian changelog third-party.txt; do squeeze "$stage/$f"; done
+  for f in changelog.Debian changelog third-party.txt; do squeeze "$stage/$f"; done
 }
 
 [ $# -gt 0 ] || die "name an architecture: amd64, arm64, armhf"
@@ -78,6 +88,6 @@ for DEB_ARCH; do
   STAGE=build/package/$DEB_ARCH
   [ "$DEB_ARCH" = "$host" ] || make "binary-$DEB_ARCH"
   has_ui "$STAGE/fieldferry" || die "$STAGE/fieldferry has no page in it (build tag ui)"
-  cp "$shared"/* "$STAGE/"
+  cp -r "$shared"/* "$STAGE/"
   go tool -modfile=tools/go.mod nfpm package --config packaging/nfpm.yaml --packager deb --target "$DEB_OUT/fieldferry_${DEB_VERSION}-0fieldferry1_$DEB_ARCH.deb"
 done

@@ -15,7 +15,7 @@ mkdir -p "$out"
   printf 'machine: %s, %s cores, %s\n' "$(uname -srm)" "$(nproc)" "$(go env GOVERSION)"
 } | tee "$out/machine.txt"
 
-mapfile -t packages < <(grep -rl --include='*_test.go' '^func Benchmark' . | xargs -r -n 1 dirname | sort -u)
+mapfile -t packages < <(grep -rl --include='*_test.go' --exclude-dir={node_modules,testdata,build} '^func Benchmark' . | xargs -r -n 1 dirname | sort -u)
 [ ${#packages[@]} -gt 0 ] || { echo "bench: there is no benchmark" >&2; exit 1; }
 go test -run '^$' -bench "${BENCH:-.}" -benchmem -count "${COUNT:-1}" "${packages[@]}" | tee "$out/go.txt"
 

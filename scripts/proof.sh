@@ -20,9 +20,10 @@ run "all tests, shuffled, 3 times" go test -race -shuffle on -count 3 -timeout 6
 # Outages, kills and power cuts with real peers, again and again.
 run "outages and kills, $rounds times" go test -tags peer -count "$rounds" -timeout 120m \
   -run 'Outage|Kill|Crash|Restart|PowerCut|Reconnect' ./...
-if grep -rqE --include='*_test.go' '^//go:build .*\bproof\b' .; then
+if grep -rqE --include='*_test.go' --exclude-dir={node_modules,testdata,build} '^//go:build .*\bproof\b' .; then
   run "tests tagged proof" scripts/gotest.sh proof -timeout 240m -v
 fi
+run "the packaged service in a booted Debian" make --no-print-directory check-boot
 run "fuzzing" env FUZZTIME="${FUZZTIME:-60s}" scripts/fuzz.sh
 
 if [ ${#failed[@]} -gt 0 ]; then

@@ -76,9 +76,9 @@ func measure(s setup) error {
 
 // watch waits, measures and prints.
 func watch(s setup, pid int, b *broker) error {
-	time.Sleep(s.warm)
+	<-time.After(s.warm)
 	n0, cpu0, t0 := b.values.Load(), cpu(pid), time.Now()
-	time.Sleep(s.run)
+	<-time.After(s.run)
 	n, used, took := b.values.Load()-n0, cpu(pid)-cpu0, time.Since(t0)
 	if n == 0 {
 		return fmt.Errorf("no value arrived in %s", took)

@@ -6,11 +6,13 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+
+	"fieldferry/configs/tree"
 )
 
 // Decoder fills structs from nodes.
 type Decoder struct {
-	Report *Report
+	Report *tree.Report
 	// File makes the text of a `path` setting an absolute file name. nil
 	// leaves it as it is written.
 	File func(text string) string
@@ -24,7 +26,7 @@ type Decoder struct {
 // wins; keys that the struct does not have are passed over (see Known), but
 // not in the structs inside of it. What no layer names keeps its value. Nil
 // layers and such that are no mapping are passed over.
-func (d *Decoder) Decode(dst any, layers ...*Node) {
+func (d *Decoder) Decode(dst any, layers ...*tree.Node) {
 	if v := reflect.ValueOf(dst); dst != nil && !v.IsNil() {
 		d.fields(v.Elem(), mappings(layers))
 	}
@@ -32,7 +34,7 @@ func (d *Decoder) Decode(dst any, layers ...*Node) {
 
 // Struct decodes one node that belongs to dst alone: keys which dst does not
 // have are faults, and so is a node that is no mapping. Null sets nothing.
-func (d *Decoder) Struct(dst any, n *Node) {
+func (d *Decoder) Struct(dst any, n *tree.Node) {
 	if n == nil || !d.isMapping(n) {
 		return
 	}
@@ -42,53 +44,92 @@ func (d *Decoder) Struct(dst any, n *Node) {
 
 // Known reports the keys of a mapping that none of the structs has.
 // elsewhere may know a better hint for a key than the nearest known one.
-func (d *Decoder) Known(n *Node, elsewhere func(key string) string, shapes ...any) {
-	if n == nil || n.Kind != Mapping {
+func (d *Decoder) Known(n *tree.Node, elsewhere func(key string) string, shapes ...any) {
+	if n == nil || n.Kind != tree.Mapping {
 		return
 	}
 	keys := d.Keys(shapes...)
 	for _, p := range n.Pairs {
-		if !slices.Contains(keys, p.Key.Text) {
-			d.Report.Add(p.Key, fmt.Sprintf("unknown key %q", clip(p.Key.Text)), d.hint(p.Key.Text, keys, elsewhere))
+		if slices.Contains(keys, p.Key.Text) {
+			continue
 		}
+		hint := ""
+		if n.Flow && p.Value.Kind == tree.Null && wholeNumber.MatchString(p.Key.Text) {
+			hint = "write a decimal point, not a comma"
+		} else {
+			hint = d.hint(p.Key.Text, keys, elsewhere, shapes)
+		}
+		d.Report.Add(p.Key, fmt.Sprintf("unknown key %q", clip(p.Key.Text)), hint)
 	}
 }
 
-func (d *Decoder) hint(key string, keys []string, elsewhere func(string) string) string {
-	if elsewhere != nil {
-		if h := elsewhere(key); h != "" {
-			return h
-		}
+func (d *Decoder) hint(key string, keys []string, elsewhere func(string) string, shapes []any) string {
+	if elsewhere == nil {
+		elsewhere = func(string) string { return "" }
 	}
-	if s := d.Synonyms[key]; s != "" && slices.Contains(keys, s) {
-		return fmt.Sprintf("did you mean `%s`?", s)
+	if h := elsewhere(key); h != "" {
+		return h
+	}
+	if outer := d.inside(key, shapes); outer != "" {
+		return fmt.Sprintf("write it as %s: {%s: ...}", outer, key)
+	}
+	if s := d.Synonyms[key]; s != "" {
+		if slices.Contains(keys, s) {
+			return fmt.Sprintf("did you mean `%s`?", s)
+		}
+		if h := elsewhere(s); h != "" {
+			return fmt.Sprintf("did you mean `%s`? %s", s, h)
+		}
 	}
 	return DidYouMean(key, keys)
 }
 
-var nodeType = reflect.TypeFor[*Node]()
+// inside finds the struct below shapes that a key belongs into.
+func (d *Decoder) inside(key string, shapes []any) string {
+	for _, v := range shapes {
+		t := structOf(v)
+		if t == nil {
+			continue
+		}
+		for _, f := range d.shapeOf(t).fields {
+			in := f.typ
+			for in.Kind() == reflect.Pointer {
+				in = in.Elem()
+			}
+			if in.Kind() != reflect.Struct || in == nodeType.Elem() || readsText(in) {
+				continue
+			}
+			if _, ok := d.shapeOf(in).byKey[key]; ok {
+				return f.key
+			}
+		}
+	}
+	return ""
+}
 
-func mappings(layers []*Node) []*Node {
-	out := make([]*Node, 0, len(layers))
+var nodeType = reflect.TypeFor[*tree.Node]()
+
+func mappings(layers []*tree.Node) []*tree.Node {
+	out := make([]*tree.Node, 0, len(layers))
 	for _, l := range layers {
-		if l != nil && l.Kind == Mapping {
+		if l != nil && l.Kind == tree.Mapping {
 			out = append(out, l)
 		}
 	}
 	return out
 }
 
-func (d *Decoder) isMapping(n *Node) bool {
-	if n.Kind == Mapping || n.Kind == Null || n.Kind == Broken {
+func (d *Decoder) isMapping(n *tree.Node) bool {
+	if n.Kind == tree.Mapping || n.Kind == tree.Null || n.Kind == tree.Broken {
 		return true
 	}
-	d.Report.Add(n, n.what()+" stands where a group of settings is wanted", "write key: value below it")
+	d.Report.Add(n, n.What()+" stands where a group of settings is wanted", "write key: value below it")
 	return false
 }
 
-func (d *Decoder) fields(v reflect.Value, layers []*Node) {
+func (d *Decoder) fields(v reflect.Value, layers []*tree.Node) {
 	s := d.shapeOf(v.Type())
-	var found []*Node
+	var found []*tree.Node
 	for _, f := range s.fields {
 		found = found[:0]
 		for _, l := range layers {
@@ -99,13 +140,13 @@ func (d *Decoder) fields(v reflect.Value, layers []*Node) {
 		if len(found) > 0 {
 			d.value(v.FieldByIndex(f.index), found, f.path)
 		} else if f.required && len(layers) > 0 {
-			d.Report.AddBelow(layers[len(layers)-1], f.key, "is missing", "")
+			d.Report.AddBelow(layers[len(layers)-1], f.key, "is missing", "write "+f.key+": ...")
 		}
 	}
 }
 
 // value fills v from what the layers say, the first first.
-func (d *Decoder) value(v reflect.Value, layers []*Node, path bool) {
+func (d *Decoder) value(v reflect.Value, layers []*tree.Node, path bool) {
 	switch {
 	case v.Type() == nodeType:
 		v.Set(reflect.ValueOf(layers[len(layers)-1]))
@@ -115,7 +156,7 @@ func (d *Decoder) value(v reflect.Value, layers []*Node, path bool) {
 			v.Set(at)
 		}
 	case readsText(v.Type()):
-		d.each(layers, func(n *Node) { d.text(v, n) })
+		d.each(layers, func(n *tree.Node) { d.text(v, n) })
 	case v.Kind() == reflect.Struct:
 		for _, n := range layers {
 			if d.isMapping(n) {
@@ -130,9 +171,9 @@ func (d *Decoder) value(v reflect.Value, layers []*Node, path bool) {
 			d.list(v, n, path)
 		}
 	case v.Kind() == reflect.Interface:
-		d.each(layers, func(n *Node) { d.scalar(v, n, path) })
+		d.each(layers, func(n *tree.Node) { d.scalar(v, n, path) })
 	default:
-		d.each(layers, func(n *Node) { d.scalar(v, n, path) })
+		d.each(layers, func(n *tree.Node) { d.scalar(v, n, path) })
 	}
 }
 
@@ -147,36 +188,36 @@ func (d *Decoder) fresh(t reflect.Type, v reflect.Value) reflect.Value {
 }
 
 // each calls f for the nodes that are scalars, and reports the others.
-func (d *Decoder) each(layers []*Node, f func(*Node)) {
+func (d *Decoder) each(layers []*tree.Node, f func(*tree.Node)) {
 	for _, n := range layers {
 		switch n.Kind {
-		case Scalar:
+		case tree.Scalar:
 			f(n)
-		case Broken:
-		case Null:
+		case tree.Broken:
+		case tree.Null:
 			d.Report.Add(n, "has no value", "write one, or leave the key out")
 		default:
-			d.Report.Add(n, n.what()+" stands where one value is wanted", placeholder(n))
+			d.Report.Add(n, n.What()+" stands where one value is wanted", placeholder(n))
 		}
 	}
 }
 
 // placeholder is the hint for {n} without quotes, which YAML reads as a
 // mapping.
-func placeholder(n *Node) string {
-	if n.Kind == Mapping && n.Flow && len(n.Pairs) == 1 && n.Pairs[0].Value.Kind == Null {
+func placeholder(n *tree.Node) string {
+	if n.Kind == tree.Mapping && n.Flow && len(n.Pairs) == 1 && n.Pairs[0].Value.Kind == tree.Null {
 		return fmt.Sprintf("quote a placeholder: \"{%s}\"", n.Pairs[0].Key.Text)
 	}
 	return ""
 }
 
-func (d *Decoder) text(v reflect.Value, n *Node) {
+func (d *Decoder) text(v reflect.Value, n *tree.Node) {
 	if err := v.Addr().Interface().(encoding.TextUnmarshaler).UnmarshalText([]byte(n.Text)); err != nil {
 		d.Report.Add(n, err.Error(), "")
 	}
 }
 
-func (d *Decoder) scalar(v reflect.Value, n *Node, path bool) {
+func (d *Decoder) scalar(v reflect.Value, n *tree.Node, path bool) {
 	if p := setScalar(v, n); p != nil {
 		d.Report.Add(n, p.text, p.hint)
 		return
@@ -187,12 +228,12 @@ func (d *Decoder) scalar(v reflect.Value, n *Node, path bool) {
 }
 
 // mapping merges by key. The map is made anew, never changed in place.
-func (d *Decoder) mapping(v reflect.Value, layers []*Node, path bool) {
+func (d *Decoder) mapping(v reflect.Value, layers []*tree.Node, path bool) {
 	out := reflect.MakeMap(v.Type())
 	for it := v.MapRange(); it.Next(); {
 		out.SetMapIndex(it.Key(), it.Value())
 	}
-	found := map[string][]*Node{}
+	found := map[string][]*tree.Node{}
 	for _, n := range layers {
 		if !d.isMapping(n) {
 			continue
@@ -203,8 +244,8 @@ func (d *Decoder) mapping(v reflect.Value, layers []*Node, path bool) {
 	}
 	for _, key := range slices.Sorted(maps.Keys(found)) {
 		k := reflect.New(v.Type().Key()).Elem()
-		if p := setScalar(k, &Node{Kind: Scalar, Text: key, Plain: true, Filled: true}); p != nil && k.Kind() != reflect.String {
-			d.Report.Add(keyNode(found[key][0]), p.text, p.hint)
+		if p := setScalar(k, &tree.Node{Kind: tree.Scalar, Text: key, Plain: true, Filled: true}); p != nil && k.Kind() != reflect.String {
+			d.Report.Add(found[key][0].KeyNode(), p.text, p.hint)
 			continue
 		}
 		e := reflect.New(v.Type().Elem()).Elem()
@@ -217,33 +258,23 @@ func (d *Decoder) mapping(v reflect.Value, layers []*Node, path bool) {
 	v.Set(out)
 }
 
-// keyNode is the key before a value of a mapping.
-func keyNode(value *Node) *Node {
-	for _, p := range value.parent.Pairs {
-		if p.Key.Text == value.key {
-			return p.Key
-		}
-	}
-	return value
-}
-
-func (d *Decoder) list(v reflect.Value, n *Node, path bool) {
+func (d *Decoder) list(v reflect.Value, n *tree.Node, path bool) {
 	switch n.Kind {
-	case Broken:
+	case tree.Broken:
 		return
-	case Null:
+	case tree.Null:
 		v.Set(reflect.MakeSlice(v.Type(), 0, 0))
 		return
-	case Scalar:
-		d.Report.Add(n, n.what()+" stands where a list is wanted", "write ["+n.String()+"]")
+	case tree.Scalar:
+		d.Report.Add(n, n.What()+" stands where a list is wanted", "write ["+n.String()+"]")
 		return
-	case Mapping:
-		d.Report.Add(n, n.what()+" stands where a list is wanted", "begin each item with \"- \"")
+	case tree.Mapping:
+		d.Report.Add(n, n.What()+" stands where a list is wanted", "begin each item with \"- \"")
 		return
 	}
 	out := reflect.MakeSlice(v.Type(), len(n.Items), len(n.Items))
 	for i, it := range n.Items {
-		d.value(out.Index(i), []*Node{it}, path)
+		d.value(out.Index(i), []*tree.Node{it}, path)
 	}
 	v.Set(out)
 }

@@ -7,6 +7,8 @@ import (
 	"reflect"
 	"slices"
 	"time"
+
+	"fieldferry/configs/tree"
 )
 
 // Setting is one effective setting. Node is where it comes from, nil for a
@@ -14,33 +16,33 @@ import (
 type Setting struct {
 	Key   string // path below the struct, such as serial.baud
 	Value string // as it could be written
-	Node  *Node
+	Node  *tree.Node
 }
 
 // Explain lists the settings of a struct that Decode has filled from the same
 // layers, in the order of its fields. Settings that are neither written nor
 // have a default are left out.
-func (d *Decoder) Explain(src any, layers ...*Node) []Setting {
+func (d *Decoder) Explain(src any, layers ...*tree.Node) []Setting {
 	if v := reflect.ValueOf(src); src != nil && !v.IsNil() {
 		return d.explain(nil, "", v.Elem(), mappings(layers))
 	}
 	return nil
 }
 
-func (d *Decoder) explain(out []Setting, prefix string, v reflect.Value, layers []*Node) []Setting {
+func (d *Decoder) explain(out []Setting, prefix string, v reflect.Value, layers []*tree.Node) []Setting {
 	for _, f := range d.shapeOf(v.Type()).fields {
-		var found []*Node
+		var found []*tree.Node
 		for _, l := range layers {
 			if n := l.Get(f.key); n != nil {
 				found = append(found, n)
 			}
 		}
-		out = d.explainValue(out, join(prefix, f.key), v.FieldByIndex(f.index), found)
+		out = d.explainValue(out, joinPath(prefix, f.key), v.FieldByIndex(f.index), found)
 	}
 	return out
 }
 
-func (d *Decoder) explainValue(out []Setting, key string, v reflect.Value, found []*Node) []Setting {
+func (d *Decoder) explainValue(out []Setting, key string, v reflect.Value, found []*tree.Node) []Setting {
 	if v.Type() == nodeType {
 		return out
 	}
@@ -62,8 +64,8 @@ func (d *Decoder) explainValue(out []Setting, key string, v reflect.Value, found
 	return append(out, Setting{key, textOf(v), nil})
 }
 
-func explainMap(out []Setting, key string, v reflect.Value, layers []*Node) []Setting {
-	from := map[string]*Node{}
+func explainMap(out []Setting, key string, v reflect.Value, layers []*tree.Node) []Setting {
+	from := map[string]*tree.Node{}
 	var order []string
 	for _, n := range layers {
 		for _, p := range n.Pairs {
@@ -76,12 +78,12 @@ func explainMap(out []Setting, key string, v reflect.Value, layers []*Node) []Se
 	first := len(out)
 	for it := v.MapRange(); it.Next(); {
 		if k := fmt.Sprint(it.Key().Interface()); from[k] == nil {
-			out = append(out, Setting{join(key, k), textOf(it.Value()), nil})
+			out = append(out, Setting{joinPath(key, k), textOf(it.Value()), nil})
 		}
 	}
 	slices.SortFunc(out[first:], func(a, b Setting) int { return cmp.Compare(a.Key, b.Key) })
 	for _, k := range order {
-		out = append(out, Setting{join(key, k), from[k].String(), from[k]})
+		out = append(out, Setting{joinPath(key, k), from[k].String(), from[k]})
 	}
 	return out
 }
@@ -109,4 +111,11 @@ func durationText(d time.Duration) string {
 		}
 	}
 	return d.String()
+}
+
+func joinPath(path, key string) string {
+	if path == "" {
+		return key
+	}
+	return path + "." + key
 }

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"fieldferry/configs/tree"
 )
 
 var (
@@ -27,7 +29,7 @@ func wrong(hint, format string, args ...any) *problem {
 
 // setScalar puts the text of a scalar node into v, which is no struct, map,
 // slice or pointer.
-func setScalar(v reflect.Value, n *Node) *problem {
+func setScalar(v reflect.Value, n *tree.Node) *problem {
 	if v.Type() == durationType {
 		d, p := duration(n)
 		if p == nil {
@@ -58,7 +60,7 @@ func setScalar(v reflect.Value, n *Node) *problem {
 
 // textual refuses a bare number that YAML would not keep as it is written:
 // 40001.10 would become 40001.1, and 040001 may become an octal number.
-func textual(n *Node) *problem {
+func textual(n *tree.Node) *problem {
 	if !n.Plain || n.Filled {
 		return nil
 	}
@@ -74,7 +76,7 @@ func textual(n *Node) *problem {
 	return nil
 }
 
-func setBool(v reflect.Value, n *Node) *problem {
+func setBool(v reflect.Value, n *tree.Node) *problem {
 	switch n.Text {
 	case "true", "false":
 		if n.Plain || n.Filled {
@@ -93,7 +95,7 @@ func setBool(v reflect.Value, n *Node) *problem {
 	return wrong(hint, "%q is not true or false", clip(n.Text))
 }
 
-func setInteger(v reflect.Value, n *Node) *problem {
+func setInteger(v reflect.Value, n *tree.Node) *problem {
 	if p := numeric(n, wholeNumber, "a whole number"); p != nil {
 		return p
 	}
@@ -115,7 +117,7 @@ func setInteger(v reflect.Value, n *Node) *problem {
 	return nil
 }
 
-func setFloat(v reflect.Value, n *Node) *problem {
+func setFloat(v reflect.Value, n *tree.Node) *problem {
 	text := strings.TrimPrefix(n.Text, "+")
 	if wholeNumber.MatchString(n.Text) && strings.ContainsAny(n.Text, "xXb") {
 		i, err := strconv.ParseInt(text, 0, 64)
@@ -137,7 +139,7 @@ func setFloat(v reflect.Value, n *Node) *problem {
 }
 
 // numeric refuses what is no number of a form, and says how it would be one.
-func numeric(n *Node, form *regexp.Regexp, name string) *problem {
+func numeric(n *tree.Node, form *regexp.Regexp, name string) *problem {
 	t := n.Text
 	if form.MatchString(t) && !zeroNumber.MatchString(t) {
 		if n.Plain || n.Filled {
@@ -164,7 +166,7 @@ func numeric(n *Node, form *regexp.Regexp, name string) *problem {
 }
 
 // natural is what YAML itself makes of a scalar, for a setting of any type.
-func natural(n *Node) any {
+func natural(n *tree.Node) any {
 	if !n.Plain {
 		return n.Text
 	}
@@ -204,7 +206,7 @@ var durationPart = regexp.MustCompile(`^([0-9]+(?:\.[0-9]+)?)\s*([^0-9.,\s]*)`)
 const durationForm = "write a number and a unit: 500ms, 10s, 5m, 12h, 30d"
 
 // duration reads "500ms", "1h30m" or "30d"; never below zero.
-func duration(n *Node) (time.Duration, *problem) {
+func duration(n *tree.Node) (time.Duration, *problem) {
 	text := n.Text
 	if text == "0" {
 		return 0, nil
@@ -246,7 +248,7 @@ func duration(n *Node) (time.Duration, *problem) {
 func wrongUnit(text, fixed, bad string) *problem {
 	hint := durationForm
 	if fixed != text {
-		if d, p := duration(&Node{Text: fixed}); p == nil && d > 0 {
+		if d, p := duration(&tree.Node{Text: fixed}); p == nil && d > 0 {
 			hint = fmt.Sprintf("did you mean `%s`?", fixed)
 		}
 	}
@@ -254,4 +256,13 @@ func wrongUnit(text, fixed, bad string) *problem {
 		return wrong(hint, "%q is not a time", clip(text))
 	}
 	return wrong(hint, "unknown unit %q in %q", clip(bad), clip(text))
+}
+
+// clip shortens a text for a message.
+func clip(s string) string {
+	const most = 60
+	if r := []rune(s); len(r) > most {
+		return string(r[:most-3]) + "..."
+	}
+	return s
 }

@@ -4,6 +4,7 @@ import (
 	"encoding"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 )
 
@@ -55,14 +56,12 @@ func (s *shape) collect(t reflect.Type, at []int) {
 		}
 		index := append(append([]int{}, at...), i)
 		key, options, _ := strings.Cut(tag, ",")
-		f := field{key: key, index: index, typ: sf.Type}
+		f := field{key: key, index: index, typ: sf.Type, path: IsPath(tag)}
 		inline := false
 		for o := range strings.SplitSeq(options, ",") {
 			switch o {
 			case "inline":
 				inline = true
-			case "path":
-				f.path = true
 			case "required":
 				f.required = true
 			}
@@ -73,6 +72,13 @@ func (s *shape) collect(t reflect.Type, at []int) {
 		}
 		s.fields = append(s.fields, f)
 	}
+}
+
+// IsPath says that a field with this yaml tag holds file names: it has the
+// option `path`, or its key ends in _file or _dir.
+func IsPath(tag string) bool {
+	key, options, _ := strings.Cut(tag, ",")
+	return strings.HasSuffix(key, "_file") || strings.HasSuffix(key, "_dir") || slices.Contains(strings.Split(options, ","), "path")
 }
 
 // structOf returns the struct type behind v, which is a struct or a pointer
@@ -103,3 +109,27 @@ func (d *Decoder) Keys(shapes ...any) []string {
 	}
 	return keys
 }
+
+// TypeOf is the type of a key in the first of the structs that has it, behind
+// pointers; nil if none has.
+func (d *Decoder) TypeOf(key string, shapes ...any) reflect.Type {
+	for _, v := range shapes {
+		t := structOf(v)
+		if t == nil {
+			continue
+		}
+		s := d.shapeOf(t)
+		if i, ok := s.byKey[key]; ok {
+			t = s.fields[i].typ
+			for t.Kind() == reflect.Pointer {
+				t = t.Elem()
+			}
+			return t
+		}
+	}
+	return nil
+}
+
+// IsText says that a setting of type t is written as text, in quotes where it
+// must be.
+func IsText(t reflect.Type) bool { return t.Kind() == reflect.String || readsText(t) }

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"fieldferry/configs/tree"
 	"fieldferry/tag"
 )
 
@@ -40,13 +41,13 @@ type options struct {
 	Secret  string            // no setting
 }
 
-func decode(t testing.TB, dst any, texts ...string) Faults {
+func decode(t testing.TB, dst any, texts ...string) tree.Faults {
 	t.Helper()
-	r := &Report{}
+	r := &tree.Report{}
 	d := &Decoder{Report: r, File: func(s string) string { return "/etc/" + s }, Synonyms: map[string]string{"slave_id": "unit_id"}}
-	var layers []*Node
+	var layers []*tree.Node
 	for i, text := range texts {
-		f := Parse(fmt.Sprintf("%c.yaml", 'a'+i), []byte(text), r)
+		f := tree.Parse(fmt.Sprintf("%c.yaml", 'a'+i), []byte(text), r)
 		if f.Root != nil {
 			d.Known(f.Root, nil, dst)
 			layers = append(layers, f.Root)
@@ -201,25 +202,6 @@ func TestLayers(t *testing.T) {
 	}
 }
 
-func TestLimits(t *testing.T) {
-	bomb := "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n"
-	for i := 1; i < 9; i++ {
-		bomb += fmt.Sprintf("a%d: &a%d [%s]\n", i, i, strings.TrimSuffix(strings.Repeat(fmt.Sprintf("*a%d, ", i-1), 10), ", "))
-	}
-	tests := []struct{ name, in, want string }{
-		{"alias bomb", bomb, "aliases repeat more than 20000 values"},
-		{"nesting", "a: " + strings.Repeat("[", 1000) + strings.Repeat("]", 1000), "nested more than 40 levels deep"},
-		{"size", "a: " + strings.Repeat("x", maxSize), "at most 8 MiB are read"},
-	}
-	for _, tt := range tests {
-		r := &Report{}
-		Parse("a.yaml", []byte(tt.in), r)
-		if got := r.Faults().Error(); !strings.Contains(got, tt.want) || r.Len() != 1 {
-			t.Errorf("%s: got %q, want one fault with %q", tt.name, got, tt.want)
-		}
-	}
-}
-
 func TestSuggest(t *testing.T) {
 	keys := []string{"byte_order", "unit_id", "interval", "name", "deadband"}
 	tests := []struct{ word, want string }{
@@ -234,8 +216,8 @@ func TestSuggest(t *testing.T) {
 }
 
 func TestExpand(t *testing.T) {
-	r := &Report{}
-	root := Parse("a.yaml", []byte("name: m{n}\nwords: [1]\nunit_id: \"{n}\"\n"), r).Root
+	r := &tree.Report{}
+	root := tree.Parse("a.yaml", []byte("name: m{n}\nwords: [1]\nunit_id: \"{n}\"\n"), r).Root
 	d := &Decoder{Report: r}
 	for n := 255; n < 258; n++ {
 		c := root.Expand(n, func(s string) (string, bool) {
@@ -257,36 +239,10 @@ func TestExpand(t *testing.T) {
 	}
 }
 
-func TestSpan(t *testing.T) {
-	const in = "a: plain text # c\nm³: {n: 'it''s', µ: \"a \\\" b\"}\nl:\n- x\n- - y\n  - 'z'\nt: |\n  hi\n\n  ho\n\ne:\nc: [1, # ]\n  2]\n"
-	root := Parse("a.yaml", []byte(in), &Report{}).Root
-	want := map[string]string{"a": "plain text", "m³": "{n: 'it''s', µ: \"a \\\" b\"}", "l": "- x\n- - y\n  - 'z'", "t": "|\n  hi\n\n  ho", "e": "", "c": "[1, # ]\n  2]"}
-	for _, p := range root.Pairs {
-		start, end, err := p.Value.Span()
-		if err != nil || in[start:end] != want[p.Key.Text] {
-			t.Errorf("span of %s: got %q, want %q (%v)", p.Key.Text, in[start:end], want[p.Key.Text], err)
-		}
-	}
-}
-
-func TestLocate(t *testing.T) {
-	root := Parse("a.yaml", []byte("tls: {ca_file: x}\nbrokers: [a, b]\n"), &Report{}).Root
-	tests := []struct{ path, found, rest string }{
-		{"tls.ca_file", "tls.ca_file", ""}, {"tls.key_file", "tls", "key_file"}, {"brokers[1]", "brokers[1]", ""},
-		{"brokers[7].x", "brokers", "[7].x"}, {"", "", ""}, {"nothing", "", "nothing"}, {"brokers[", "brokers", "["},
-	}
-	for _, tt := range tests {
-		n, rest := root.Locate(tt.path)
-		if n.Path() != tt.found || rest != tt.rest {
-			t.Errorf("Locate(%q) = %q, %q; want %q, %q", tt.path, n.Path(), rest, tt.found, tt.rest)
-		}
-	}
-}
-
 func TestExplain(t *testing.T) {
-	r := &Report{}
-	a := Parse("a.yaml", []byte("serial: {baud: 9600}\nlabels: {x: y}\nevery: 1s"), r).Root
-	b := Parse("b.yaml", []byte("every: 2s\nunit_id: 3"), r).Root
+	r := &tree.Report{}
+	a := tree.Parse("a.yaml", []byte("serial: {baud: 9600}\nlabels: {x: y}\nevery: 1s"), r).Root
+	b := tree.Parse("b.yaml", []byte("every: 2s\nunit_id: 3"), r).Root
 	got := options{Serial: serial{Parity: "none"}, Every: time.Minute}
 	d := &Decoder{Report: r}
 	d.Decode(&got, a, b)
@@ -309,8 +265,8 @@ func FuzzDecode(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		r := &Report{}
-		file := Parse("a.yaml", data, r)
+		r := &tree.Report{}
+		file := tree.Parse("a.yaml", data, r)
 		var got options
 		d := &Decoder{Report: r}
 		if file.Root == nil {
@@ -321,24 +277,10 @@ func FuzzDecode(f *testing.F) {
 		}
 		d.Struct(&got, file.Root)
 		d.Explain(&got, file.Root)
-		spans(t, file.Root, data)
 		for _, x := range r.Faults() {
 			if x.Line < 1 || x.Column < 1 || x.Text == "" {
 				t.Fatalf("fault without a place or a text for %q: %+v", data, x)
 			}
 		}
 	})
-}
-
-// spans checks that every span lies in the file.
-func spans(t *testing.T, n *Node, data []byte) {
-	if start, end, err := n.Span(); err == nil && (start < 0 || end < start || end > len(data)) {
-		t.Fatalf("span %d-%d of %s outside of %q", start, end, n.Path(), data)
-	}
-	for _, p := range n.Pairs {
-		spans(t, p.Value, data)
-	}
-	for _, it := range n.Items {
-		spans(t, it, data)
-	}
 }

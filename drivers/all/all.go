@@ -3,5 +3,7 @@
 package all
 
 import (
-	_ "fieldferry/drivers/sim" // signals without a wire
+	_ "fieldferry/drivers/modbus" // Modbus TCP and RTU
+	_ "fieldferry/drivers/opcua"  // OPC UA
+	_ "fieldferry/drivers/sim"    // signals without a wire
 )

@@ -81,7 +81,7 @@ func layoutOf(t *tag.Tag) (layout.Layout, tag.Faults) {
 	}
 	switch {
 	case !l.Table.Writable():
-		faults = append(faults, tag.Fault{Path: "access", Text: fmt.Sprintf("a %s cannot be written", l.Table), Hint: "use access: read; coils and holding registers can be written"})
+		faults = append(faults, tag.Fault{Path: "access", Text: fmt.Sprintf("%ss cannot be written", l.Table), Hint: "use access: read; coils and holding registers can be written"})
 	case l.Partial():
 		faults = append(faults, tag.Fault{Path: "access", Text: fmt.Sprintf("%s is a part of a register, and a part alone cannot be written", l.Address),
 			Hint: "use access: read, or write the whole register as uint16"})

@@ -10,6 +10,7 @@ import (
 	"fieldferry/drivers/modbus/frame"
 	"fieldferry/drivers/modbus/layout"
 	"fieldferry/drivers/modbus/plan"
+	"fieldferry/drivers/modbus/wire"
 	"fieldferry/tag"
 )
 
@@ -172,14 +173,19 @@ func (r *round) visit(ctx context.Context, b *block) error {
 		r.g.c.log.Info("register is there again", "device", r.g.dev.Name, "tag", r.g.tags[b.Items[0].Tag].Name)
 	}
 	for _, it := range b.Items {
-		s := &r.out[it.Tag]
-		v, err := r.g.layouts[it.Tag].Decode(reply.Data, it.Start-b.Start)
-		s.Value, s.Quality, s.Time = v, tag.OK(), reply.At
-		if err != nil {
-			s.Quality = tag.BadFor(tag.ReasonBadValue)
-		}
+		decode(&r.out[it.Tag], &r.g.layouts[it.Tag], reply, it.Start-b.Start)
 	}
 	return nil
+}
+
+// decode takes a tag, which begins offset registers or bits into it, out of
+// an answer.
+func decode(s *tag.Sample, l *layout.Layout, reply wire.Reply, offset int) {
+	v, err := l.Decode(reply.Data, offset)
+	s.Value, s.Quality, s.Time = v, tag.OK(), reply.At
+	if err != nil {
+		s.Quality = tag.BadFor(tag.ReasonBadValue)
+	}
 }
 
 // fill marks every tag of a block.

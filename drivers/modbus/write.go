@@ -51,7 +51,7 @@ func writeRequest(l *layout.Layout, v tag.Value, multiple bool) (frame.PDU, erro
 	case l.Table.Bits() && multiple:
 		return frame.WriteCoils(l.Number, 1, data), nil
 	case l.Table.Bits():
-		return frame.WriteCoil(l.Number, data[0] != 0), nil
+		return frame.WriteCoil(l.Number, data[0]), nil
 	case len(data) == 2 && !multiple:
 		return frame.WriteRegister(l.Number, [2]byte(data)), nil
 	}
@@ -100,11 +100,6 @@ func (g *group) readBack(ctx context.Context, t *tag.Tag, l *layout.Layout) (tag
 		g.c.log.Debug("written but not read back", "device", g.dev.Name, "tag", t.Name, "err", err)
 		return s, nil
 	}
-	s.Time = reply.At
-	if s.Value, err = l.Decode(reply.Data, 0); err != nil {
-		s.Quality = tag.BadFor(tag.ReasonBadValue)
-		return s, nil
-	}
-	s.Quality = tag.OK()
+	decode(&s, l, reply, 0)
 	return s, nil
 }

@@ -295,22 +295,27 @@ func nakedReturns(t *tree, ft *ast.FuncType, body *ast.BlockStmt) (faults []stri
 }
 
 // noBooleanParameters: f(x, true) cannot be read. A function of one boolean,
-// such as a constructor of a value, can.
+// such as a constructor, can; and so can a boolean that is the value itself,
+// as a coil has one.
 func noBooleanParameters(t *tree, p *pkg) (faults []string) {
 	for f := range p.source {
 		for _, d := range f.ast.Decls {
 			fn, ok := d.(*ast.FuncDecl)
-			if !ok || !fn.Name.IsExported() || fn.Type.Params.NumFields() < 2 || p.name == "main" {
+			if !ok || !fn.Name.IsExported() || fn.Type.Params.NumFields() < 2 || p.name == "main" || isHelper(p.dir) {
 				continue
 			}
 			for _, field := range fn.Type.Params.List {
-				if id, ok := field.Type.(*ast.Ident); ok && id.Name == "bool" {
+				if id, ok := field.Type.(*ast.Ident); ok && id.Name == "bool" && !isValue(field) {
 					faults = append(faults, fmt.Sprintf("%s: %s has a boolean parameter: make it a named type, an option, or two functions", t.at(field), fn.Name.Name))
 				}
 			}
 		}
 	}
 	return faults
+}
+
+func isValue(f *ast.Field) bool {
+	return len(f.Names) == 1 && slices.Contains([]string{"v", "value", "on"}, f.Names[0].Name)
 }
 
 // leakCheck: a package that starts goroutines looks for those left over.

@@ -175,8 +175,13 @@ func updateMeter(dev *slave, unit, s float64) {
 		dev.setFloat(dev.input, 12+a, u*i)
 		total += u * i
 	}
-	for a := uint16(18); a < 80; a += 2 {
-		dev.setFloat(dev.input, a, 0)
+	if len(dev.input) < 400 { // every register of the map answers, most of them zero
+		for a := uint16(18); a < 400; a += 2 {
+			dev.setFloat(dev.input, a, 0)
+		}
+	}
+	for a, phase := uint16(200), 0; phase < 4; phase, a = phase+1, a+2 {
+		dev.setFloat(dev.input, a, 398+2*math.Sin(s/11+float64(phase)+unit))
 	}
 	dev.setFloat(dev.input, 52, total)
 	dev.setFloat(dev.input, 70, 50+noise(0.02))

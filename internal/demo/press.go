@@ -22,6 +22,7 @@ type press struct {
 	srv      *server.Server
 	ns       *server.NodeNameSpace
 	nodes    map[string]*server.Node
+	started  bool // set before play begins
 }
 
 func newPress() (*press, error) {
@@ -66,10 +67,16 @@ func (p *press) start(ctx context.Context) error {
 	if err := p.srv.Start(ctx); err != nil {
 		return fmt.Errorf("press on %s: %w", p.endpoint, err)
 	}
+	p.started = true
 	return nil
 }
 
+// set changes a variable; before the server runs it would panic, so that it
+// does nothing then.
 func (p *press) set(name string, v any) {
+	if !p.started {
+		return
+	}
 	n := p.nodes[name]
 	if n.SetAttribute(ua.AttributeIDValue, server.DataValueFromValue(v)) == nil {
 		p.ns.ChangeNotification(n.ID())

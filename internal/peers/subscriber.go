@@ -37,8 +37,8 @@ type Subscriber struct {
 // broker has confirmed it.
 func Subscribe(t testing.TB, b *Broker, filter string) *Subscriber {
 	t.Helper()
-	p := start(t, "mosquitto_sub", "-h", "127.0.0.1", "-p", strconv.Itoa(b.Port), "-V", "mqttv5", "-d",
-		"-i", "subscriber-"+strconv.FormatInt(time.Now().UnixNano(), 36), "-c", "-x", "3600", "-q", "1", "-t", filter, "-F", "@ %j")
+	p := start(t, "stdbuf", "-oL", "mosquitto_sub", "-h", "127.0.0.1", "-p", strconv.Itoa(b.Port), "-V", "mqttv5", "-d",
+		"-i", "subscriber-"+strconv.FormatInt(time.Now().UnixNano(), 36), "-c", "-x", "3600", "-q", "1", "-t", filter, "-F", "message %j")
 	if err := p.await(func() bool { return strings.Contains(p.out.String(), "received SUBACK") }); err != nil {
 		t.Fatal(err)
 	}
@@ -53,7 +53,7 @@ func (s *Subscriber) Messages() (all []Message) {
 		out = out[:end] // the last line may be half written
 	}
 	for line := range strings.Lines(out) {
-		rest, ok := strings.CutPrefix(strings.TrimSpace(line), "@ ")
+		rest, ok := strings.CutPrefix(strings.TrimSpace(line), "message ")
 		if !ok {
 			continue // -d prints the packets as well
 		}

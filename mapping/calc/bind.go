@@ -14,6 +14,23 @@ import (
 // maxValues limits the sources of one expression, those of every use counted.
 const maxValues = 100_000
 
+// Binding is what the names in an expression stand for, filled in by Bind. The
+// zero Binding is that of a tag with a fault.
+type Binding struct{ b *binding }
+
+// MarshalText returns the names of the sources, one in a line. A hash over a
+// link's settings that goes by it changes when a new device matches a
+// pattern, as it must for the link to be restarted then.
+func (b Binding) MarshalText() ([]byte, error) {
+	var text []byte
+	if b.b != nil {
+		for _, t := range b.b.sources {
+			text = append(append(text, t.Path()...), '\n')
+		}
+	}
+	return text, nil
+}
+
 // binding is a formula with its sources. It is not changed once it is made.
 type binding struct {
 	formula *formula
@@ -24,8 +41,8 @@ type binding struct {
 
 // Bind finds the sources of every computed tag among all the tags of the
 // gateway and keeps them in the tag's options. It is called once for each tag
-// map that was loaded, after the drivers' own Check and before anything runs;
-// links are all of them, whatever their driver. It returns a fault for each
+// map that was loaded, beside the drivers' own Check, before anything runs or
+// compares settings; links are all of them, whatever their driver. It returns a fault for each
 // source that does not exist, and for each tag that uses itself, directly or
 // through others. Tags with a broken expression are passed over: Check tells.
 func Bind(links []*tag.Link) []drivers.Fault {
@@ -52,13 +69,11 @@ func Bind(links []*tag.Link) []drivers.Fault {
 	return b.faults
 }
 
-// Sources returns the tags that a computed tag uses, in the order of their
-// first use; nil for any other tag, and before Bind. A calc link must be
-// restarted when the names of its sources changed, even if its own settings
-// did not: a new device may match a pattern.
-func Sources(t *tag.Tag) []*tag.Tag {
-	if o, ok := t.Options.(*TagOptions); ok && o.bound != nil {
-		return o.bound.sources
+// sources returns the tags that a computed tag uses, in the order of their
+// first use; nil for any other tag.
+func sources(t *tag.Tag) []*tag.Tag {
+	if o, ok := t.Options.(*TagOptions); ok && o.Bound.b != nil {
+		return o.Bound.b.sources
 	}
 	return nil
 }
@@ -75,7 +90,7 @@ func (b *binder) fault(t *tag.Tag, text, hint string) {
 
 func (b *binder) bind(t *tag.Tag) {
 	o := t.Options.(*TagOptions)
-	o.bound = nil
+	o.Bound = Binding{}
 	f, faults := compile(o.Expr)
 	if faults != nil {
 		return
@@ -110,7 +125,7 @@ func (b *binder) bind(t *tag.Tag) {
 		return
 	}
 	if whole {
-		o.bound = bound
+		o.Bound = Binding{bound}
 	}
 }
 
@@ -166,7 +181,7 @@ func (b *binder) findLoops(computed []*tag.Tag) {
 	walk = func(t *tag.Tag) {
 		state[t] = open
 		way = append(way, t)
-		for _, src := range Sources(t) {
+		for _, src := range sources(t) {
 			switch state[src] {
 			case open:
 				b.loop(way[slices.Index(way, src):])
@@ -190,9 +205,9 @@ func (b *binder) loop(ring []*tag.Tag) {
 		b.fault(ring[0], fmt.Sprintf("%s uses itself", ring[0].Path()), "a pattern must not match the tag it computes")
 		return
 	}
-	names := make([]string, len(ring))
-	for i, t := range ring {
-		names[i] = t.Path()
+	names := make([]string, 0, len(ring)+1)
+	for _, t := range ring {
+		names = append(names, t.Path())
 	}
 	b.fault(ring[0], fmt.Sprintf("tags use each other in a ring: %s", strings.Join(append(names, names[0]), " -> ")), "one of them must go by other tags")
 }

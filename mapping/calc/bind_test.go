@@ -114,21 +114,23 @@ park/p1: expr: tag("inv3/power"): there is no such tag (did you mean inv1/power?
 	}
 }
 
-func TestSources(t *testing.T) {
+// TestBindingTellsItsSources: a link is restarted by what this text says.
+func TestBindingTellsItsSources(t *testing.T) {
 	one, park := newLink("inv1", "sim"), newLink("park", "calc")
-	b, a := add(one, "b", nil), add(one, "a", nil)
-	x := add(park, "x", computed(`tag("inv1/b") + sum(tags("inv1/*"))`, "all"))
-	if got := calc.Sources(x); got != nil {
-		t.Errorf("before Bind: got %v", got)
-	}
-	if faults := calc.Bind([]*tag.Link{one, park}); faults != nil {
-		t.Fatal(faults)
-	}
-	if got := calc.Sources(x); len(got) != 2 || got[0] != b || got[1] != a {
-		t.Errorf("got %v, want b then a, each once", got)
-	}
-	if calc.Sources(a) != nil {
-		t.Error("a plain tag has sources")
+	add(one, "b", nil)
+	add(one, "a", nil)
+	o := computed(`tag("inv1/b") + sum(tags("inv1/*"))`, "all")
+	add(park, "x", o)
+	for _, want := range []string{"", "inv1/b\ninv1/a\n", "inv1/b\ninv1/a\ninv1/c\n"} {
+		if got, err := o.Bound.MarshalText(); string(got) != want || err != nil {
+			t.Errorf("got %q, %v, want %q", got, err, want)
+		}
+		if want != "" {
+			add(one, "c", nil)
+		}
+		if faults := calc.Bind([]*tag.Link{one, park}); faults != nil {
+			t.Fatal(faults)
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package calc_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -60,6 +61,8 @@ func newSink(l *tag.Link, store *live.Store) *sink {
 func (s *sink) Accept(in []tag.Sample) { s.keep(s.table.Apply(in)) }
 
 func (s *sink) Sweep(now time.Time) { s.keep(s.table.Sweep(now, nil)) }
+
+func (s *sink) Pushed(tags []*tag.Tag) { s.table.Pushed(tags) }
 
 func (s *sink) keep(out []tag.Sample) {
 	s.mu.Lock()
@@ -390,7 +393,7 @@ func TestSubscribeTellsMissingSourcesAfterAWhile(t *testing.T) {
 			t.Errorf("got %v after %v, want source is bad after 5s", s.Quality, time.Since(begin))
 		}
 		cancel()
-		if err := <-done; err != context.Canceled {
+		if err := <-done; !errors.Is(err, context.Canceled) {
 			t.Errorf("after cancel: got %v", err)
 		}
 	})

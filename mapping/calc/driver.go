@@ -17,7 +17,8 @@ type TagOptions struct {
 	Expr    string `yaml:"expr"`    // the expression; there is no default
 	Require string `yaml:"require"` // all or any of the sources must be good; default all
 
-	bound *binding // set by Bind; nil: there is a fault
+	// Bound is what Bind found; it is not a key.
+	Bound Binding `yaml:"-"`
 }
 
 type driver struct{ store *live.Store }
@@ -105,7 +106,7 @@ func (c *conn) Prepare(_ context.Context, d *tag.Device, tags []*tag.Tag) (drive
 	g := &group{conn: c}
 	for _, t := range tags {
 		o, ok := t.Options.(*TagOptions)
-		if !ok || o.bound == nil {
+		if !ok || o.Bound.b == nil {
 			return nil, &drivers.DeviceError{Device: d.Name, Reason: tag.ReasonDriver,
 				Err: fmt.Errorf("the sources of computed tag %s are not bound", t.Path())}
 		}

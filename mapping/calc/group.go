@@ -61,7 +61,7 @@ func (g *group) Subscribe(ctx context.Context, emit func([]tag.Sample)) error {
 	defer due.Stop()
 	defer limit.Stop()
 	var buf []tag.Sample
-	compute := func(which sources) {
+	compute := func(which need) {
 		last = time.Now()
 		if buf = g.changes(buf[:0], which); len(buf) > 0 {
 			emit(buf)
@@ -89,16 +89,16 @@ func (g *group) Subscribe(ctx context.Context, emit func([]tag.Sample)) error {
 	}
 }
 
-// sources says what a tag needs to be computed.
-type sources uint8
+// need is what a tag needs to be computed.
+type need uint8
 
 const (
-	allRead  sources = iota // every source was read since the start, well or badly
-	someRead                // those never read count as bad
+	allRead  need = iota // every source was read since the start, well or badly
+	someRead             // those never read count as bad
 )
 
 // changes computes the tags whose sources changed.
-func (g *group) changes(dst []tag.Sample, need sources) []tag.Sample {
+func (g *group) changes(dst []tag.Sample, which need) []tag.Sample {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for _, r := range g.readers {
@@ -107,7 +107,7 @@ func (g *group) changes(dst []tag.Sample, need sources) []tag.Sample {
 			continue
 		}
 		in := r.gather()
-		if need == allRead && in.unread > 0 {
+		if which == allRead && in.unread > 0 {
 			continue
 		}
 		r.version = version

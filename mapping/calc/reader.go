@@ -44,8 +44,8 @@ type inputs struct {
 }
 
 func newReader(t *tag.Tag, o *TagOptions, c *conn) *reader {
-	r := &reader{tag: t, any: o.Require == "any", bound: o.bound, log: c.log}
-	for _, src := range o.bound.sources {
+	r := &reader{tag: t, any: o.Require == "any", bound: o.Bound.b, log: c.log}
+	for _, src := range o.Bound.b.sources {
 		cell := c.store.Find(src.Device.Name, src.Name)
 		if cell == nil {
 			cell = c.store.Cell(src) // its link starts later
@@ -184,7 +184,7 @@ func operand(v tag.Value) (any, bool) {
 // result is the value of what an expression gave, for a tag of type typ.
 func result(out any, typ string) (tag.Value, error) {
 	var v tag.Value
-	kind := ""
+	var kind string
 	switch out := out.(type) {
 	case nil:
 		return v, errNoValue

@@ -46,9 +46,6 @@ type Config struct {
 	// BoolAsNumber writes 1 and 0 instead of true and false. Default false.
 	BoolAsNumber bool `yaml:"bool_as_number"`
 
-	// Count adds n, the number of this message among those of its tag. Default false.
-	Count bool `yaml:"n"`
-
 	// Sequence adds seq, the number of the sample in the gateway's buffer,
 	// which only repeats where a message is repeated. Default false.
 	Sequence bool `yaml:"seq"`

@@ -21,7 +21,7 @@
 //	timestamp   when the device had the value; null if that is not known
 //	[historical] true: this comes out of the buffer, late
 //	[clock]     "unsynced": the gateway's clock was not yet set
-//	[n], [seq]  on request: counter of the tag, number in the buffer
+//	[seq]       on request: the number of the sample in the gateway's buffer
 //
 // Numbers are in the shortest form that reads back as exactly the same
 // number, single precision as such: 0.1 stays 0.1. NaN and infinities do not

@@ -18,12 +18,10 @@ type Vars struct {
 }
 
 // Item is a sample on its way to an uplink. Seq is its number in the buffer,
-// 0 where there is none; N counts the messages of its tag and is only used
-// where Config.Count asks for it.
+// 0 where there is none.
 type Item struct {
 	Sample     tag.Sample
 	Seq        uint64
-	N          uint64
 	Historical bool // it comes late, out of the buffer
 	Unsynced   bool // the gateway's clock was not set when it was taken
 }

@@ -26,7 +26,7 @@ type golden struct {
 	Time       *time.Time
 	Historical bool
 	Unsynced   bool
-	N, Seq     uint64
+	Seq        uint64
 	Topic      string // empty: not looked at
 	Retain     *bool  // absent: not looked at
 	Payload    string
@@ -131,7 +131,7 @@ func (g golden) run(t *testing.T) {
 	}
 	it := payload.Item{
 		Sample: tag.Sample{Tag: tg, Value: g.Sample.value(t), Time: at, Quality: tag.Quality{Level: levels[g.Sample.Quality], Reason: g.Sample.Reason}},
-		Seq:    g.Seq, N: g.N, Historical: g.Historical, Unsynced: g.Unsynced,
+		Seq:    g.Seq, Historical: g.Historical, Unsynced: g.Unsynced,
 	}
 	m, err := e.Encode([]byte("kept"), &it)
 	if err != nil {

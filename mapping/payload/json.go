@@ -106,10 +106,6 @@ func (e *Encoder) appendMarks(dst []byte, it *Item) []byte {
 	if it.Unsynced {
 		dst = append(dst, `,"clock":"unsynced"`...)
 	}
-	if e.cfg.Count {
-		dst = append(dst, `,"n":`...)
-		dst = strconv.AppendUint(dst, it.N, 10)
-	}
 	if e.cfg.Sequence {
 		dst = append(dst, `,"seq":`...)
 		dst = strconv.AppendUint(dst, it.Seq, 10)

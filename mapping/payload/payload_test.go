@@ -60,7 +60,7 @@ func TestConfigKeys(t *testing.T) {
 	for _, f := range reflect.VisibleFields(reflect.TypeFor[payload.Config]()) {
 		got = append(got, f.Tag.Get("yaml"))
 	}
-	want := "format root topic retain history on_bad timestamp_format quality_code bool_as_number n seq"
+	want := "format root topic retain history on_bad timestamp_format quality_code bool_as_number seq"
 	if strings.Join(got, " ") != want {
 		t.Errorf("keys: got %v, want %s", got, want)
 	}
@@ -153,7 +153,7 @@ func TestMemoryDoesNotGrowWithCopiesOfTags(t *testing.T) {
 }
 
 func TestEncodeDoesNotAllocate(t *testing.T) {
-	e := compile(t, func(c *payload.Config) { c.OnBad, c.Count, c.Sequence, c.History = "last", true, true, "separate" })
+	e := compile(t, func(c *payload.Config) { c.OnBad, c.Sequence, c.History = "last", true, "separate" })
 	tg := newTag("pump", "speed")
 	tg.Unit = "rpm"
 	buf := make([]byte, 0, 1024)
@@ -162,7 +162,7 @@ func TestEncodeDoesNotAllocate(t *testing.T) {
 		tag.String("läuft\n"), tag.Bytes([]byte{1, 2}), tag.JSON(`[1,2,{"a":"b"}]`), tag.Float64(math.NaN()),
 	} {
 		for _, q := range []tag.Quality{tag.OK(), tag.UncertainFor(tag.ReasonStale), tag.BadFor(tag.ReasonTimeout)} {
-			it := payload.Item{Sample: tag.Sample{Tag: tg, Value: v, Quality: q, Time: instant}, Seq: 5, N: 7, Historical: true, Unsynced: true}
+			it := payload.Item{Sample: tag.Sample{Tag: tg, Value: v, Quality: q, Time: instant}, Seq: 5, Historical: true, Unsynced: true}
 			n := testing.AllocsPerRun(100, func() {
 				if _, err := e.Encode(buf, &it); err != nil {
 					t.Fatal(err)
@@ -191,7 +191,7 @@ func FuzzJSON(f *testing.F) {
 		e := compile(t, func(c *payload.Config) {
 			c.TimestampFormat = formats[int(options)%len(formats)]
 			c.OnBad = []string{"empty", "last", "omit"}[int(options)%3]
-			c.QualityCode, c.Count, c.Sequence = options&8 != 0, options&16 != 0, options&32 != 0
+			c.QualityCode, c.BoolAsNumber, c.Sequence = options&8 != 0, options&16 != 0, options&32 != 0
 		})
 		v := tag.FromParts(tag.Kind(kind%9), bits, "")
 		switch v.Kind() {
@@ -205,7 +205,7 @@ func FuzzJSON(f *testing.F) {
 		tg := newTag("d", "t")
 		tg.Unit = reason
 		it := payload.Item{Sample: tag.Sample{Tag: tg, Value: v, Quality: tag.Quality{Level: tag.Level(level), Reason: reason}, Time: time.Unix(0, nanos)},
-			Seq: bits, N: bits, Historical: options&64 != 0, Unsynced: options&128 != 0}
+			Seq: bits, Historical: options&64 != 0, Unsynced: options&128 != 0}
 		m, err := e.Encode(nil, &it)
 		if err != nil {
 			t.Fatal(err)
@@ -261,7 +261,7 @@ func differs(v tag.Value, level tag.Level, got map[string]json.RawMessage) strin
 			return "another float64"
 		}
 	case tag.KindBool:
-		if text != v.String() {
+		if b, _ := v.Truth(); text != v.String() && text != map[bool]string{true: "1", false: "0"}[b] {
 			return "another boolean"
 		}
 	case tag.KindString:

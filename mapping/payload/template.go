@@ -12,7 +12,7 @@ import (
 	"fieldferry/tag"
 )
 
-// Limits of a topic: MQTT's own, and the depth that mosquitto accepts.
+// Limits of a topic: MQTT's own, and the depth that common brokers accept.
 const (
 	maxTopicBytes  = 65535
 	maxTopicLevels = 200

@@ -1,6 +1,7 @@
 package payload_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -48,7 +49,7 @@ topic: "/{tag}" cannot be a topic: it has an empty level (write it as a/{device}
 		if err == nil || err.Error() != c.want {
 			t.Errorf("%s:\n got %v\nwant %s", c.name, err, c.want)
 		}
-		if _, ok := err.(tag.Faults); !ok {
+		if faults := (tag.Faults)(nil); !errors.As(err, &faults) {
 			t.Errorf("%s: the error is a %T, want tag.Faults", c.name, err)
 		}
 	}

@@ -100,7 +100,7 @@ func field(s *plant.Status, c Counts) Chip {
 	}
 	chip := Chip{OK, answering(asked, starting)}
 	if len(silent) > 0 {
-		chip = Chip{Warn, fmt.Sprintf("%d of %s not answer: %s", len(silent), doCount(asked), some(silent))}
+		chip = Chip{Warn, fmt.Sprintf("%d of %s: %s", len(silent), silence(asked, len(silent)), some(silent))}
 	}
 	if c.Bad > 0 {
 		chip = Chip{Warn, chip.Text + fmt.Sprintf(", %s bad", count(c.Bad, "tag"))}
@@ -127,11 +127,12 @@ func haveCount(devices int) string {
 	return fmt.Sprintf("%d devices have", devices)
 }
 
-func doCount(devices int) string {
-	if devices == 1 {
-		return "1 device does"
+func silence(devices, silent int) string {
+	verb := "do"
+	if silent == 1 {
+		verb = "does"
 	}
-	return fmt.Sprintf("%d devices do", devices)
+	return fmt.Sprintf("%s %s not answer", count(devices, "device"), verb)
 }
 
 func buffer(s *plant.Status) Chip {

@@ -3,6 +3,7 @@ package stream
 import (
 	"time"
 
+	"fieldferry/tag"
 	"fieldferry/web/health"
 	"fieldferry/web/plant"
 )
@@ -11,6 +12,7 @@ import (
 type Row struct {
 	ID      int    `json:"id" doc:"Position in the list of tags of this generation."`
 	Text    string `json:"text" doc:"The value in full precision, empty when there is none."`
+	Kind    string `json:"kind" enum:"null,bool,int,float32,float64,text" doc:"What the text is; int also beyond 2^53."`
 	Quality string `json:"quality" enum:"good,uncertain,bad,none" doc:"none: not read yet."`
 	Reason  string `json:"reason,omitempty" doc:"Why the quality is not good."`
 	Time    int64  `json:"time,omitempty" doc:"Source timestamp, in milliseconds since 1970 UTC."`
@@ -56,15 +58,20 @@ type Beat struct {
 	Counts     health.Counts `json:"counts"`
 }
 
+var kinds = [...]string{
+	tag.KindNull: "null", tag.KindBool: "bool", tag.KindInt: "int", tag.KindUint: "int",
+	tag.KindFloat32: "float32", tag.KindFloat64: "float64", tag.KindString: "text", tag.KindBytes: "text", tag.KindJSON: "text",
+}
+
 // RowOf returns what is sent of a value.
 func RowOf(id int, v plant.Value) Row {
-	r := Row{ID: id, Quality: "none"}
+	r := Row{ID: id, Quality: "none", Kind: "null"}
 	if v.Version == 0 {
 		return r
 	}
 	r.Quality, r.Reason = v.Quality.Level.String(), v.Quality.Reason
 	if !v.Value.IsNull() {
-		r.Text = v.Value.String()
+		r.Text, r.Kind = v.Value.String(), kinds[v.Value.Kind()]
 	}
 	r.Time, r.Fresh = Millis(v.Time), Millis(v.Fresh)
 	return r

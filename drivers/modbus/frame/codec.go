@@ -21,14 +21,14 @@ type Framing struct {
 func TCP(unit byte) Framing {
 	h := new(modbus.TCPClientHandler)
 	h.SlaveId = unit
-	return Framing{h, TCPMin}
+	return Framing{h, tcpMin}
 }
 
 // RTU frames for one unit in RTU.
 func RTU(unit byte) Framing {
 	h := new(modbus.RTUClientHandler)
 	h.SlaveId = unit
-	return Framing{h, RTUMin}
+	return Framing{h, rtuMin}
 }
 
 // Encode frames a request.

@@ -18,8 +18,8 @@ var requests = []struct {
 	{"read coils", Read(1, 19, 37), []byte{1, 0, 19, 0, 37}},
 	{"read holding registers", Read(3, 107, 3), []byte{3, 0, 107, 0, 3}},
 	{"read to the end", Read(4, 65411, 125), []byte{4, 0xFF, 0x83, 0, 125}},
-	{"write coil on", WriteCoil(172, true), []byte{5, 0, 172, 0xFF, 0}},
-	{"write coil off", WriteCoil(172, false), []byte{5, 0, 172, 0, 0}},
+	{"write coil on", WriteCoil(172, 1), []byte{5, 0, 172, 0xFF, 0}},
+	{"write coil off", WriteCoil(172, 0), []byte{5, 0, 172, 0, 0}},
 	{"write register", WriteRegister(1, [2]byte{0, 3}), []byte{6, 0, 1, 0, 3}},
 	{"write coils", WriteCoils(19, 10, []byte{0xCD, 1}), []byte{15, 0, 19, 0, 10, 2, 0xCD, 1}},
 	{"write registers", WriteRegisters(1, []byte{0, 10, 1, 2}), []byte{16, 0, 1, 0, 2, 4, 0, 10, 1, 2}},
@@ -68,7 +68,7 @@ func TestValidateRefuses(t *testing.T) {
 		{Read(3, -1, 1), "outside 1-125"},
 		{Read(3, 0, 65537), "outside 1-125"},
 		{WriteRegister(65536, [2]byte{0, 1}), "with 2 bytes of data"},
-		{WriteCoil(70000, true), "with 0 bytes of data"},
+		{WriteCoil(70000, 1), "with 0 bytes of data"},
 		{PDU{16, []byte{0, 0, 0, 4, 2, 0, 1}}, "not 13"},
 		{PDU{16, []byte{0, 0, 0, 1, 4, 0, 1}}, "function 16"},
 		{WriteCoils(0, 9, []byte{1}), "not 7"},
@@ -104,7 +104,7 @@ func TestCheckRefuses(t *testing.T) {
 		{"exception without its bit", Read(3, 0, 1), []byte{3, 2}, BadFrame, "byte count 2 and 0 bytes"},
 		{"bits", Read(1, 0, 9), []byte{1, 1, 0xFF}, BadFrame, "byte count 1"},
 		{"write of another value", WriteRegister(1, [2]byte{0, 3}), []byte{6, 0, 1, 0, 4}, BadFrame, "write not confirmed"},
-		{"write to another address", WriteCoil(1, true), []byte{5, 0, 2, 0xFF, 0}, BadFrame, "write not confirmed"},
+		{"write to another address", WriteCoil(1, 1), []byte{5, 0, 2, 0xFF, 0}, BadFrame, "write not confirmed"},
 		{"write of fewer", WriteRegisters(0, []byte{0, 1, 0, 2}), []byte{16, 0, 0, 0, 1}, BadFrame, "write not confirmed"},
 	} {
 		data, err := c.req.Check(PDU{c.answer[0], c.answer[1:]})
@@ -143,7 +143,11 @@ func TestScanRTU(t *testing.T) {
 		{"mask write echo", modbustest.RTUFrame(7, []byte{22, 0, 1, 0, 2, 0, 3}), false, 0, 10},
 		{"local echo of the request", cat(modbustest.RTUFrame(7, []byte{3, 0, 1, 0, 2}), right), false, 8, 17},
 	} {
-		start, end := ScanRTU(c.in, c.final, func(unit, fc byte, n int) bool { return unit == 7 && fc == 3 && n == 9 })
+		expected := func(unit, fc byte, n int) bool { return unit == 7 && fc == 3 && n == 9 }
+		if c.final {
+			expected = nil
+		}
+		start, end := ScanRTU(c.in, expected)
 		if start != c.start || end != c.end {
 			t.Errorf("%s: ScanRTU(% x, %t) = %d, %d; want %d, %d", c.name, c.in, c.final, start, end, c.start, c.end)
 		}
@@ -158,7 +162,11 @@ func FuzzRTU(f *testing.F) {
 	f.Add(modbustest.RTUFrame(7, []byte{0x83, 2}), false)
 	f.Add(modbustest.RTUFrame(7, nil), true)
 	f.Fuzz(func(t *testing.T, in []byte, final bool) {
-		start, end := ScanRTU(in, final, func(unit, fc byte, n int) bool { return fc == 3 })
+		expected := func(unit, fc byte, n int) bool { return fc == 3 }
+		if final {
+			expected = nil
+		}
+		start, end := ScanRTU(in, expected)
 		if end == 0 {
 			return
 		}

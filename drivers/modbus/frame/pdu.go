@@ -35,10 +35,10 @@ func Read(function byte, address, quantity int) PDU {
 	return PDU{function, words(address, quantity)}
 }
 
-// WriteCoil sets one coil (function 5).
-func WriteCoil(address int, on bool) PDU {
+// WriteCoil sets one coil (function 5): 0 is off, anything else on.
+func WriteCoil(address int, bit byte) PDU {
 	v := 0
-	if on {
+	if bit != 0 {
 		v = 0xFF00
 	}
 	return PDU{writeCoil, words(address, v)}

@@ -3,7 +3,7 @@ package frame
 // Sizes of RTU frames (Modbus over Serial Line V1.02 §2.5.1): unit, function,
 // data, two bytes of checksum.
 const (
-	RTUMin       = 4
+	rtuMin       = 4
 	RTUMax       = 256
 	rtuException = 5
 )
@@ -14,7 +14,7 @@ const (
 	TCPHeader    = 6
 	TCPMinLength = 2
 	TCPMaxLength = 254
-	TCPMin       = TCPHeader + TCPMinLength
+	tcpMin       = TCPHeader + TCPMinLength
 )
 
 // rtuLength tells how long the answer that begins with b is, by its header:
@@ -39,26 +39,26 @@ func rtuLength(b []byte) int {
 	return -1
 }
 
-// RTUAnswer is the length of the RTU frame that answers a request, below RTUMin
+// RTUAnswer is the length of the RTU frame that answers a request, 0
 // where nothing is known of the function.
 func (p PDU) RTUAnswer() int {
 	if p.Reads() {
 		return 5 + p.AnswerBytes()
 	}
-	return rtuLength([]byte{0, p.Function, 0})
+	return max(rtuLength([]byte{0, p.Function, 0}), 0)
 }
 
 // ScanRTU looks for the first frame with a right checksum in b, whatever noise
 // lies ahead of it, and returns where it begins and ends; end is 0 when there
 // is none yet. Where a frame that is expected has begun but not ended, it
-// waits for the rest of it, unless final says that no more will come.
-func ScanRTU(b []byte, final bool, expected func(unit, function byte, length int) bool) (start, end int) {
-	for i := 0; i+RTUMin <= len(b); i++ {
+// waits for the rest; expected is nil when no more will come.
+func ScanRTU(b []byte, expected func(unit, function byte, length int) bool) (start, end int) {
+	for i := 0; i+rtuMin <= len(b); i++ {
 		n := rtuLength(b[i:])
 		switch {
-		case n < RTUMin || n > RTUMax:
+		case n < rtuMin || n > RTUMax:
 		case i+n > len(b):
-			if !final && expected(b[i], b[i+1], n) {
+			if expected != nil && expected(b[i], b[i+1], n) {
 				return 0, 0
 			}
 		case whole(b[i : i+n]):

@@ -2,6 +2,7 @@ package layout
 
 import (
 	"encoding/hex"
+	"errors"
 	"math"
 	"slices"
 	"strings"
@@ -123,7 +124,7 @@ func TestDecodeRefuses(t *testing.T) {
 		{Spec{"coil:0", "bool", "", 0}, "FF", 8, errShort},
 	} {
 		l := mustParse(t, c.spec)
-		if v, err := l.Decode(unhex(t, c.wire), c.offset); err != c.want || !v.IsNull() {
+		if v, err := l.Decode(unhex(t, c.wire), c.offset); !errors.Is(err, c.want) || !v.IsNull() {
 			t.Errorf("%+v: decode %s at %d = %v, %v; want %v", c.spec, c.wire, c.offset, v, err, c.want)
 		}
 	}

@@ -47,11 +47,18 @@ func (m *Memory) Coil(address int) bool {
 	return m.Bits[0][address]
 }
 
-// Hole makes an address exist or not.
-func (m *Memory) Hole(address int, hole bool) {
+// Hole makes an address one that the device does not have.
+func (m *Memory) Hole(address int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.Holes[address] = hole
+	m.Holes[address] = true
+}
+
+// Fill undoes Hole.
+func (m *Memory) Fill(address int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.Holes, address)
 }
 
 // Answer is the PDU that a healthy device would answer to a PDU.

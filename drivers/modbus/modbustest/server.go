@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"sync"
 	"testing"
 )
@@ -27,8 +28,9 @@ type Server struct {
 	RTU   bool // RTU frames instead of Modbus TCP; set once
 	Units map[byte]*Memory
 
-	l  net.Listener
-	wg sync.WaitGroup
+	l     net.Listener
+	wg    sync.WaitGroup
+	taken chan struct{} // closed when the first connection was accepted
 
 	mu       sync.Mutex // guards the fields below
 	handler  Handler
@@ -64,7 +66,7 @@ func start(t testing.TB, s *Server) *Server {
 	if err != nil {
 		t.Fatalf("listen: %v", err)
 	}
-	s.l, s.conns, s.byUnit = l, map[*Conn]bool{}, map[byte]int{}
+	s.l, s.conns, s.byUnit, s.taken = l, map[*Conn]bool{}, map[byte]int{}, make(chan struct{})
 	s.wg.Go(s.accept)
 	t.Cleanup(s.stop)
 	return s
@@ -100,8 +102,14 @@ func (s *Server) Connections() int {
 	return s.accepted
 }
 
-// CloseAll ends every connection; new ones are accepted.
+// CloseAll ends every connection; new ones are accepted. It waits for the
+// first connection: a client has made it before the server takes it.
 func (s *Server) CloseAll() {
+	<-s.taken
+	s.closeAll()
+}
+
+func (s *Server) closeAll() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for c := range s.conns {
@@ -111,7 +119,7 @@ func (s *Server) CloseAll() {
 
 func (s *Server) stop() {
 	_ = s.l.Close()
-	s.CloseAll()
+	s.closeAll()
 	s.wg.Wait()
 }
 
@@ -123,7 +131,9 @@ func (s *Server) accept() {
 		}
 		c := &Conn{s, nc}
 		s.mu.Lock()
-		s.accepted++
+		if s.accepted++; s.accepted == 1 {
+			close(s.taken)
+		}
 		s.conns[c] = true
 		s.mu.Unlock()
 		s.wg.Go(c.serve)
@@ -177,17 +187,18 @@ func (c *Conn) next() (Request, error) {
 }
 
 func (c *Conn) nextRTU() (Request, error) {
-	adu := make([]byte, 8)
-	if _, err := io.ReadFull(c.c, adu); err != nil {
+	head := make([]byte, 8)
+	if _, err := io.ReadFull(c.c, head); err != nil {
 		return Request{}, err
 	}
-	if fc := adu[1]; fc == 15 || fc == 16 {
-		more := make([]byte, int(adu[6])+1)
-		if _, err := io.ReadFull(c.c, more); err != nil {
-			return Request{}, err
-		}
-		adu = append(adu, more...)
+	var rest []byte
+	if fc := head[1]; fc == 15 || fc == 16 {
+		rest = make([]byte, int(head[6])+1)
 	}
+	if _, err := io.ReadFull(c.c, rest); err != nil {
+		return Request{}, err
+	}
+	adu := slices.Concat(head, rest)
 	if n := len(adu); CRC(adu[:n-2]) != binary.LittleEndian.Uint16(adu[n-2:]) {
 		return Request{}, errors.New("checksum")
 	}

@@ -12,8 +12,9 @@ import (
 // side is a second descriptor of an open terminal. Locks, the exclusive mark
 // and the state of the queues belong to the terminal, not to a descriptor.
 type side struct {
-	mu sync.Mutex // guards fd: a closed one may be another file's by now
-	fd int        // negative when closed
+	mu     sync.Mutex // guards the fields below: a closed descriptor may be another file's by now
+	fd     int        // negative when closed
+	marked bool       // the exclusive mark is ours to take off
 }
 
 // openSide opens a terminal and locks it against other programs that lock, as
@@ -49,7 +50,13 @@ func explain(err error) error {
 }
 
 // exclusive makes the kernel refuse further opens of the terminal.
-func (s *side) exclusive() error { return unix.IoctlSetInt(s.fd, unix.TIOCEXCL, 0) }
+func (s *side) exclusive() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	err := unix.IoctlSetInt(s.fd, unix.TIOCEXCL, 0)
+	s.marked = err == nil
+	return err
+}
 
 // awaitRoom waits for the kernel to take bytes to be sent, and not for long.
 func (s *side) awaitRoom() error {
@@ -79,7 +86,9 @@ func (s *side) close() {
 	if s.fd < 0 {
 		return
 	}
-	_ = unix.IoctlSetInt(s.fd, unix.TIOCNXCL, 0) // fails on a port that is gone, which has no mark
+	if s.marked {
+		_ = unix.IoctlSetInt(s.fd, unix.TIOCNXCL, 0) // fails on a port that is gone, which has no mark
+	}
 	_ = unix.Close(s.fd)
 	s.fd = -1
 }

@@ -116,7 +116,7 @@ func (r *RTU) Exchange(ctx context.Context, unit byte, req frame.PDU) (Reply, er
 	if err := req.Validate(); err != nil {
 		return Reply{}, &frame.Error{Kind: frame.Invalid, Err: err}
 	}
-	if req.RTUAnswer() < frame.RTUMin {
+	if req.RTUAnswer() == 0 {
 		return Reply{}, &frame.Error{Kind: frame.Invalid, Err: fmt.Errorf("the length of an answer to function %d is not known", req.Function)}
 	}
 	if unit == 0 {
@@ -229,11 +229,15 @@ func shapeOf(adu []byte) shape { return shape{adu[0], adu[1], len(adu)} }
 func (r *RTU) take(final bool, want shape) (adu []byte, rest int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	start, end := frame.ScanRTU(r.rx, final, func(unit, function byte, length int) bool {
+	expected := func(unit, function byte, length int) bool {
 		s := shape{unit, function, length}
 		exception := unit == want.unit && function == want.function|frame.ExceptionBit
 		return s == want || exception || r.late.has(s)
-	})
+	}
+	if final {
+		expected = nil
+	}
+	start, end := frame.ScanRTU(r.rx, expected)
 	if end == 0 {
 		return nil, len(r.rx)
 	}

@@ -17,9 +17,10 @@ import (
 // become the value of another register, on a line with two units, for reads
 // of one length and of many.
 func TestRTULateAnswers(t *testing.T) {
-	for _, late := range []time.Duration{50, 120, 500, 900, 2500, 5000} {
+	for _, ms := range []int{50, 120, 500, 900, 2500, 5000} {
+		late := time.Duration(ms) * time.Millisecond
 		for _, lengths := range []int{1, 3} {
-			t.Run(fmt.Sprintf("%dms of %d", late, lengths), func(t *testing.T) {
+			t.Run(fmt.Sprintf("%v of %d", late, lengths), func(t *testing.T) {
 				o := Options{Timeout: 200 * time.Millisecond, LateWindow: 6 * time.Second}
 				onLine(t, o, func(t *testing.T, l *line, r *RTU) {
 					n, held := 0, 0
@@ -27,7 +28,7 @@ func TestRTULateAnswers(t *testing.T) {
 						n++
 						if n%7 == 0 {
 							held++
-							l.later(o.Timeout+late*time.Millisecond, l.answer(unit, pdu))
+							l.later(o.Timeout+late, l.answer(unit, pdu))
 							return
 						}
 						l.later(5*time.Millisecond, l.answer(unit, pdu))

@@ -323,10 +323,7 @@ func (c *TCP) readFrame(r *bufio.Reader) ([]byte, error) {
 			return nil, streamEnd(err)
 		}
 	}
-	if r.Buffered() < frame.TCPHeader {
-		_ = c.conn.SetReadDeadline(time.Now().Add(c.o.Timeout))
-		defer c.conn.SetReadDeadline(time.Time{})
-	}
+	defer c.hurry(r, frame.TCPHeader)()
 	head, err := r.Peek(frame.TCPHeader)
 	if err != nil {
 		return nil, streamEnd(err)
@@ -336,14 +333,21 @@ func (c *TCP) readFrame(r *bufio.Reader) ([]byte, error) {
 		return nil, fmt.Errorf("the peer does not speak Modbus TCP: header % x", head)
 	}
 	adu := make([]byte, frame.TCPHeader+length)
-	if r.Buffered() < len(adu) {
-		_ = c.conn.SetReadDeadline(time.Now().Add(c.o.Timeout))
-		defer c.conn.SetReadDeadline(time.Time{})
-	}
+	defer c.hurry(r, len(adu))()
 	if _, err := io.ReadFull(r, adu); err != nil {
 		return nil, streamEnd(err)
 	}
 	return adu, nil
+}
+
+// hurry bounds the reading of n bytes, unless they are there, and returns what
+// lifts the bound again.
+func (c *TCP) hurry(r *bufio.Reader, n int) (lift func()) {
+	if r.Buffered() >= n {
+		return func() {}
+	}
+	_ = c.conn.SetReadDeadline(time.Now().Add(c.o.Timeout)) // fails only on a closed connection, as reading then does
+	return func() { _ = c.conn.SetReadDeadline(time.Time{}) }
 }
 
 func streamEnd(err error) error {

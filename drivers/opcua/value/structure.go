@@ -40,7 +40,7 @@ var errTooMany = errors.New("too many different structures")
 // Learn makes the library keep the body of structures of an encoding that it
 // would otherwise throw away. What was received before stays lost: the value
 // must be read again.
-func Learn(encoding *ua.NodeID) (err error) {
+func Learn(encoding *ua.NodeID) error {
 	if encoding == nil {
 		return errors.New("no encoding id")
 	}
@@ -53,14 +53,20 @@ func Learn(encoding *ua.NodeID) (err error) {
 	if len(learned.ids) >= maxLearned {
 		return errTooMany
 	}
+	learned.ids[key] = true
 	defer func() {
-		if p := recover(); p != nil { // the library knows it under another type: then it was decoded
-			err = errors.New("encoding is taken")
-		}
+		// The library knows it as a type of its own: then a value without a
+		// body is an empty one.
+		_ = recover()
 	}()
 	ua.RegisterExtensionObject(encoding, new(Raw))
-	learned.ids[key] = true
 	return nil
+}
+
+func isLearned(encoding *ua.NodeID) bool {
+	learned.Lock()
+	defer learned.Unlock()
+	return learned.ids[encoding.String()]
 }
 
 // jsonExtension appends a structure: its fields where the library knows them,
@@ -70,24 +76,44 @@ func (c *converter) jsonExtension(dst []byte, x *ua.ExtensionObject, depth int) 
 	case x == nil || x.EncodingMask == ua.ExtensionObjectEmpty:
 		return append(dst, "null"...)
 	case x.Value == nil:
-		if c.unlearned == nil && x.TypeID != nil {
-			c.unlearned = ua.NewNodeIDFromExpandedNodeID(x.TypeID)
-		}
-		c.note(tag.Bad, reasonUnlearned)
-		return append(dst, "null"...)
+		return c.jsonBodiless(dst, x.TypeID)
 	}
 	switch v := x.Value.(type) {
 	case *Raw:
-		c.note(tag.Good, reasonStructure)
-		dst = append(dst, `{"type":`...)
-		dst = c.jsonText(dst, c.typeName(x.TypeID))
-		dst = append(dst, `,"body":`...)
-		dst = c.jsonText(dst, base64.StdEncoding.EncodeToString(v.body))
-		return append(dst, '}')
+		return c.jsonRaw(dst, x.TypeID, v.body)
 	case *ua.XMLElement:
 		return c.jsonText(dst, string(*v))
 	}
 	return c.json(dst, reflect.ValueOf(x.Value), depth+1)
+}
+
+// jsonBodiless appends a structure whose body the library did not keep: either
+// it is empty, or its encoding must be learned first.
+func (c *converter) jsonBodiless(dst []byte, encoding *ua.ExpandedNodeID) []byte {
+	if encoding == nil || encoding.NodeID == nil {
+		return append(dst, "null"...)
+	}
+	id := ua.NewNodeIDFromExpandedNodeID(encoding)
+	if id.String() == "i=0" {
+		return append(dst, "null"...)
+	}
+	if isLearned(id) {
+		return c.jsonRaw(dst, encoding, nil)
+	}
+	if c.unlearned == nil {
+		c.unlearned = id
+	}
+	c.note(tag.Bad, reasonUnlearned)
+	return append(dst, "null"...)
+}
+
+func (c *converter) jsonRaw(dst []byte, encoding *ua.ExpandedNodeID, body []byte) []byte {
+	c.note(tag.Good, reasonStructure)
+	dst = append(dst, `{"type":`...)
+	dst = c.jsonText(dst, c.typeName(encoding))
+	dst = append(dst, `,"body":`...)
+	dst = c.jsonText(dst, base64.StdEncoding.EncodeToString(body))
+	return append(dst, '}')
 }
 
 // typeName writes the encoding id of a structure with its namespace's URI,

@@ -61,8 +61,11 @@ type answer struct {
 func (s *Session) Send(caller context.Context, req ua.Request, timeout time.Duration) (ua.Response, error) {
 	ctx, cancel := context.WithTimeout(caller, timeout)
 	defer cancel()
+	if err := ctx.Err(); err != nil {
+		return nil, s.hurried(caller, req)
+	}
 	done := make(chan answer, 1)
-	if !s.start(func() { done <- s.exchange(ctx, req, timeout) }) {
+	if !s.start(func() { done <- s.exchange(req, timeout) }) {
 		return nil, s.gone()
 	}
 	select {
@@ -107,15 +110,18 @@ func (s *Session) start(f func()) bool {
 }
 
 // exchange runs one request in the library. It is on a goroutine of its own
-// because the library waits for locks and writes without looking at ctx.
-func (s *Session) exchange(ctx context.Context, req ua.Request, timeout time.Duration) (a answer) {
+// because the library waits for locks and writes without looking at a
+// context, and it is given none that can end: between counting a message and
+// sending it the library looks at the context, and a number that is counted
+// and not sent makes servers close the connection.
+func (s *Session) exchange(req ua.Request, timeout time.Duration) (a answer) {
 	defer func() {
 		if p := recover(); p != nil {
 			s.fail(fmt.Errorf("the OPC UA library panicked on %T: %v", req, p))
 			a = answer{err: s.Err()}
 		}
 	}()
-	a.err = s.channel.SendRequestWithTimeout(ctx, req, s.token, timeout, func(r ua.Response) error {
+	a.err = s.channel.SendRequestWithTimeout(context.Background(), req, s.token, timeout, func(r ua.Response) error {
 		a.resp = r
 		return nil
 	})
@@ -134,10 +140,7 @@ func (s *Session) judge(caller context.Context, req ua.Request, a answer) (ua.Re
 		s.heard()
 		return a.resp, nil
 	case errors.Is(a.err, context.DeadlineExceeded) || errors.Is(a.err, context.Canceled):
-		if err := caller.Err(); err != nil {
-			return nil, err // the caller was in a hurry: it says nothing about the server
-		}
-		return nil, s.timedOut(req)
+		return nil, s.hurried(caller, req)
 	case errors.Is(a.err, drivers.ErrLinkDown):
 		return nil, a.err
 	case errors.Is(a.err, io.EOF) || errors.As(a.err, &network) || errors.Is(a.err, net.ErrClosed):
@@ -188,6 +191,15 @@ func (s *Session) heard() {
 	s.mu.Lock()
 	s.silent = 0
 	s.mu.Unlock()
+}
+
+// hurried is the error of a request whose time is over. Where it was the
+// caller's own, it says nothing about the server.
+func (s *Session) hurried(caller context.Context, req ua.Request) error {
+	if err := caller.Err(); err != nil {
+		return err
+	}
+	return s.timedOut(req)
 }
 
 // timedOut counts a request without an answer. A Publish may wait for long

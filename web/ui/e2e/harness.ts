@@ -65,7 +65,14 @@ export class Harness {
     if (this.browser === null) {
       throw new Error("start the harness first");
     }
-    const context = await this.browser.newContext({ viewport: sizes[size], colorScheme: scheme, hasTouch: size === "phone", timezoneId: "Europe/Berlin", locale: "en-GB" });
+    const context = await this.browser.newContext({
+      viewport: sizes[size],
+      colorScheme: scheme,
+      reducedMotion: "reduce",
+      hasTouch: size === "phone",
+      timezoneId: "Europe/Berlin",
+      locale: "en-GB",
+    });
     const page = await context.newPage();
     const wrong: string[] = [];
     // A broken Content-Security-Policy arrives as a console error too.

@@ -478,6 +478,11 @@ export interface components {
              */
             id: number;
             /**
+             * @description What the text is; int also beyond 2^53.
+             * @enum {string}
+             */
+            kind: "null" | "bool" | "int" | "float32" | "float64" | "text";
+            /**
              * @description none: not read yet.
              * @enum {string}
              */

@@ -68,14 +68,15 @@ function Header() {
   );
 }
 
-const levels = { ok: { mark: "", word: "ok" }, warn: { mark: "◇ ", word: "look" }, alarm: { mark: "▲ ", word: "act now" } };
+const levels = { ok: { mark: "", word: "ok" }, warn: { mark: "◇ ", word: "check" }, alarm: { mark: "▲ ", word: "act now" } };
 
 function Chip({ name, to, chip }: { name: string; to: "/" | "/devices" | "/uplinks"; chip: Schemas["Chip"] }) {
   const { mark, word } = levels[chip.level];
   return (
-    <Link to={to} className={`chip chip-${chip.level}`} title={chip.text} aria-label={`${name}: ${chip.text}`}>
+    <Link to={to} className={`chip chip-${chip.level}`} title={chip.text}>
       {mark}
-      {name} <span className="chip-word">{word}</span>
+      {name}: <span className="chip-word">{word}</span>
+      <span className="sr">, {chip.text}</span>
     </Link>
   );
 }

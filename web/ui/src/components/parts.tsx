@@ -45,6 +45,31 @@ export function Since({ at, never = "never" }: { at: number; never?: string }) {
   return <span title={`${clockText(at, now)}, ${utcText(at)}`}>{ageText(now - at)}</span>;
 }
 
+/** The same with "ago" behind it. */
+export function Ago({ at }: { at: number }) {
+  return (
+    <span>
+      <Since at={at} />
+      {at === 0 ? "" : " ago"}
+    </span>
+  );
+}
+
+const behindAfter = 30_000;
+
+/** How old the oldest waiting sample is; marked from where it is more than on its way. */
+export function Oldest({ at, never }: { at: number; never: string }) {
+  const now = useNow();
+  if (at === 0 || now - at < behindAfter) {
+    return <Since at={at} never={never} />;
+  }
+  return (
+    <span className="look look-uncertain">
+      ◇ <Since at={at} />
+    </span>
+  );
+}
+
 /** A moment by the clock; UTC on hover. */
 export function At({ at }: { at: number }) {
   const now = useNow();

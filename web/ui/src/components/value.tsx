@@ -19,7 +19,7 @@ export function ValueText({ tag, generation }: Props) {
   return (
     // A new key makes a new element, and with it the short fade of a changed value.
     <span key={row.text} className={`value value-${look}`} title={exact}>
-      {row.text === "" ? "–" : valueText(row.text, tag.settings)}
+      {row.text === "" ? "–" : valueText(row, tag.settings)}
     </span>
   );
 }

@@ -1,7 +1,8 @@
 import { useDebouncedValue } from "@mantine/hooks";
-import { keepPreviousData, useQuery } from "@tanstack/react-query";
+import { keepPreviousData, useIsMutating, useQuery } from "@tanstack/react-query";
 import { createContext, useContext, useEffect, useMemo, useReducer, type Dispatch, type ReactNode } from "react";
 import { ApiError, client, unwrap, type Schemas } from "../api/client";
+import { useLiveState } from "../live/context";
 import { changes, count, empty, reduce, revive, type Action, type Draft } from "./draft";
 
 type Fault = Schemas["Fault"];
@@ -9,6 +10,9 @@ type Value = { draft: Draft; count: number; dispatch: Dispatch<Action> };
 
 const DraftContext = createContext<Value | null>(null);
 const place = "fieldferry-draft";
+
+/** Marks the one mutation that applies a draft. */
+export const applyKey = ["apply"];
 
 function kept(): Draft {
   try {
@@ -54,20 +58,27 @@ export type Check = {
 export function useCheck(): Check {
   const { draft } = useDraft();
   const [settled] = useDebouncedValue(draft, 300);
+  // Somebody else's change is noticed at once, not only when it is too late.
+  const running = useLiveState((s) => s.beat?.revision);
+  // One's own change is not somebody else's: nothing is asked while it is applied.
+  const applying = useIsMutating({ mutationKey: applyKey }) > 0;
+  const current = settled === draft;
   const q = useQuery({
-    queryKey: ["check", settled],
-    enabled: settled.base !== "",
+    queryKey: ["check", settled, running],
+    enabled: draft.base !== "" && current && !applying,
     placeholderData: keepPreviousData,
     retry: false,
     queryFn: async ({ signal }) =>
       unwrap(await client.POST("/api/draft/check", { params: { header: { "If-Match": `"${settled.base}"` } }, body: { changes: changes(settled) }, signal })),
   });
-  const current = settled === draft && !q.isPlaceholderData;
+  if (draft.base === "") {
+    return { report: undefined, stale: false, error: null, busy: false };
+  }
   return {
-    report: draft.base === "" || !current ? undefined : q.data,
-    stale: draft.base !== "" && isStale(q.error),
-    error: draft.base === "" || isStale(q.error) ? null : q.error,
-    busy: draft.base !== "" && (!current || q.isFetching),
+    report: current && !q.isPlaceholderData ? q.data : undefined,
+    stale: isStale(q.error),
+    error: isStale(q.error) ? null : q.error,
+    busy: !current || q.isFetching,
   };
 }
 

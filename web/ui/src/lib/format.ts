@@ -90,29 +90,28 @@ export function utcText(ms: number): string {
 export type Precision = { type?: string; scale?: string; offset?: string };
 
 /**
- * A value for reading. Integers stay exact whatever their size; a scaled
- * integer keeps the decimals of its scale and offset; a float is cut to the
- * digits that its type carries. The exact text is one hover away.
+ * A value for reading. Text and integers stay exact whatever their size; a
+ * scaled integer keeps the decimals of its scale and offset; a float is cut
+ * to the digits that it carries. The exact text is one hover away.
  */
-export function valueText(text: string, p: Precision): string {
-  if (!/^-?\d+(\.\d+)?([eE][+-]?\d+)?$/.test(text)) {
-    return text;
+export function valueText(row: { text: string; kind: string }, p: Precision): string {
+  if (row.kind !== "float32" && row.kind !== "float64") {
+    return row.text;
   }
-  const type = p.type ?? "";
-  const whole = /^(u?int|bcd)/.test(type);
-  if (whole && !p.scale && !p.offset) {
-    return text;
+  const n = Number(row.text);
+  if (!Number.isFinite(n)) {
+    return row.text;
   }
-  const n = Number(text);
+  const digits = row.kind === "float32" || p.type === "float32" ? 7 : 10;
   const size = Math.abs(n);
   if (size !== 0 && (size >= 1e15 || size < 1e-6)) {
-    return text;
+    return n.toExponential(digits - 1).replace(/\.?0+e/, "e");
   }
   const places = Math.max(decimals(p.scale), decimals(p.offset));
-  if (whole && places <= 6) {
+  if (/^(u?int|bcd)/.test(p.type ?? "") && places <= 6) {
     return n.toFixed(places);
   }
-  return trim(n, type === "float32" ? 7 : 10);
+  return trim(n, digits);
 }
 
 function decimals(n: string | undefined): number {

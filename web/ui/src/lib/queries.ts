@@ -1,4 +1,4 @@
-import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { keepPreviousData, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useEffect } from "react";
 import { client, unwrap, type Schemas } from "../api/client";
 import { useLiveState } from "../live/context";
@@ -30,7 +30,6 @@ export function useTags() {
     if (have !== undefined && generation !== 0 && generation !== have) {
       void queries.invalidateQueries({ queryKey: ["tags"] });
       void queries.invalidateQueries({ queryKey: ["tag"] });
-      void queries.invalidateQueries({ queryKey: ["history"] });
     }
   }, [generation, have, queries]);
   return q;
@@ -44,8 +43,10 @@ export function useTag(device: string, tag: string, revision: string | undefined
 }
 
 export function useHistory() {
+  const revision = useLiveState((s) => s.beat?.revision);
   return useQuery({
-    queryKey: ["history"],
+    queryKey: ["history", revision],
+    placeholderData: keepPreviousData,
     queryFn: async ({ signal }) => unwrap(await client.GET("/api/history", { signal })),
   });
 }

@@ -3,7 +3,7 @@ import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { ApiError, client, unwrap, wordsOf, type Schemas } from "../api/client";
 import { At, Panel, Waiting } from "../components/parts";
-import { isStale, keyOf, useCheck, useDraft } from "../draft/context";
+import { applyKey, isStale, keyOf, useCheck, useDraft } from "../draft/context";
 import { changes, type TagEdits } from "../draft/draft";
 import { labelOf } from "../draft/keys";
 import { useHistory } from "../lib/queries";
@@ -38,6 +38,7 @@ function Review({ onApplied }: { onApplied: (r: Schemas["Revision"]) => void }) 
   const queries = useQueryClient();
   const [comment, setComment] = useState("");
   const apply = useMutation({
+    mutationKey: applyKey,
     mutationFn: async () =>
       unwrap(await client.POST("/api/draft/apply", { params: { header: { "If-Match": `"${draft.base}"` } }, body: { changes: changes(draft), comment } })),
     onSuccess: (report) => {

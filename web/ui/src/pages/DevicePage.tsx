@@ -1,5 +1,5 @@
 import { getRouteApi, Link } from "@tanstack/react-router";
-import { Figure, Since, StateText, Waiting } from "../components/parts";
+import { Ago, Figure, Since, StateText, Waiting } from "../components/parts";
 import { countText, spanText } from "../lib/format";
 import { useStatus } from "../lib/queries";
 import { TagBrowser } from "../tags/TagBrowser";
@@ -38,7 +38,7 @@ export function DevicePage() {
       <dl className="figures">
         <Figure name="Link">{d.link}</Figure>
         <Figure name="Last answer">
-          <Since at={d.last_answer} /> ago
+          <Ago at={d.last_answer} />
         </Figure>
         <Figure name="Round trip">{spanText(d.round_trip_seconds)}</Figure>
         <Figure name="Missed in a row">{countText(d.missed)}</Figure>

@@ -1,6 +1,6 @@
 import { Link } from "@tanstack/react-router";
 import { Fragment } from "react";
-import { Since, StateText, Waiting } from "../components/parts";
+import { Ago, Since, StateText, Waiting } from "../components/parts";
 import { countText, spanText } from "../lib/format";
 import { useStatus, useTags, type Status } from "../lib/queries";
 import { useLevels, useLive } from "../live/context";
@@ -21,7 +21,7 @@ export function Devices() {
             <tr>
               <th>Device</th>
               <th>State</th>
-              <th className="num">For</th>
+              <th className="num">State for</th>
               <th className="num">Last answer</th>
               <th className="num">Missed in a row</th>
               <th className="num">Errors</th>
@@ -57,6 +57,8 @@ export function Devices() {
 }
 
 function DeviceRow({ device: d, bad }: { device: Status["devices"][number]; bad: number }) {
+  // What a phone leaves out while there is nothing wrong.
+  const calm = d.state === "up" ? "num wide-only" : "num";
   return (
     <tr>
       <th scope="row" data-label="Device" className="tree-leaf">
@@ -68,25 +70,25 @@ function DeviceRow({ device: d, bad }: { device: Status["devices"][number]; bad:
         <StateText state={d.state} up="answers" />
         {d.error !== undefined && <div className="cause">{d.error}</div>}
       </td>
-      <td data-label="For" className="num">
+      <td data-label="State for" className={calm}>
         <Since at={d.since} />
       </td>
       <td data-label="Last answer" className="num">
-        <Since at={d.last_answer} /> ago
+        <Ago at={d.last_answer} />
       </td>
-      <td data-label="Missed in a row" className="num">
+      <td data-label="Missed in a row" className={d.missed === 0 ? calm : "num"}>
         {d.missed > 0 ? <span className="look look-bad">{countText(d.missed)}</span> : "0"}
       </td>
-      <td data-label="Errors" className="num">
+      <td data-label="Errors" className={d.errors === 0 ? calm : "num"}>
         {countText(d.errors)}
       </td>
-      <td data-label="Round trip" className="num">
+      <td data-label="Round trip" className={calm}>
         {spanText(d.round_trip_seconds)}
       </td>
       <td data-label="Tags" className="num">
         {countText(d.tags)}
       </td>
-      <td data-label="Bad" className="num">
+      <td data-label="Bad" className={bad === 0 ? calm : "num"}>
         {bad > 0 ? (
           <Link to="/devices/$device" params={{ device: d.name }} search={{ q: "quality:bad" }} className="look look-bad">
             ✕ {bad}

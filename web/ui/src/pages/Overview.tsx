@@ -1,5 +1,5 @@
 import { Link } from "@tanstack/react-router";
-import { Bar, Panel, Since, StateText, Waiting } from "../components/parts";
+import { Bar, Oldest, Panel, Since, StateText, Waiting } from "../components/parts";
 import { bytesText, countText, spanText } from "../lib/format";
 import { useStatus, type Status } from "../lib/queries";
 import { useLiveState } from "../live/context";
@@ -45,7 +45,7 @@ function Sentence({ status }: { status: Status }) {
 
 function Links({ status }: { status: Status }) {
   return (
-    <Panel title="Links" aside={<span className="dim">{status.links.length === 0 ? "" : "requested and measured cycle"}</span>}>
+    <Panel title="Links">
       {status.links.length === 0 ? (
         <p className="dim">No link yet: name one in tagmap.yaml.</p>
       ) : (
@@ -86,18 +86,19 @@ function LinkRow({ link, devices }: { link: Status["links"][number]; devices: St
         <StateText state={link.state} up="connected" />
         {link.error !== undefined && <div className="cause">{link.error}</div>}
       </td>
-      <td data-label="Driver">{link.driver}</td>
-      <td data-label="Endpoint" className="cut" title={link.endpoint}>
+      <td data-label="Driver" className="wide-only">{link.driver}</td>
+      <td data-label="Endpoint" className="cut wide-only" title={link.endpoint}>
         {link.endpoint}
       </td>
       <td data-label="Devices" className="num">
-        {devices.length}
-        {silent > 0 && <span className="look look-bad"> ✕ {silent} silent</span>}
+        <span>
+          {devices.length} {silent > 0 && <span className="look look-bad">✕ {silent} silent</span>}
+        </span>
       </td>
-      <td data-label="Requested" className="num">
+      <td data-label="Requested" className="num wide-only">
         {spanText(link.requested_seconds)}
       </td>
-      <td data-label="Measured" className="num">
+      <td data-label="Measured" className="num wide-only">
         {share > 1 ? <span className="look look-uncertain">◇ {spanText(link.measured_seconds)}</span> : spanText(link.measured_seconds)}
       </td>
       <td data-label="Time used">
@@ -105,12 +106,13 @@ function LinkRow({ link, devices }: { link: Status["links"][number]; devices: St
           <span className="budget">
             <Bar share={share} label={`${Math.round(share * 100)} % of the cycle`} />
             <span className="num">{Math.round(share * 100)} %</span>
+            <span className="dim narrow-only">of {spanText(link.requested_seconds)}</span>
           </span>
         ) : (
           <span className="dim">–</span>
         )}
       </td>
-      <td data-label="Overruns" className="num">
+      <td data-label="Overruns" className={link.overruns === 0 ? "num wide-only" : "num"}>
         {link.overruns > 0 ? <span className="look look-uncertain">◇ {countText(link.overruns)}</span> : "0"}
       </td>
     </tr>
@@ -200,7 +202,7 @@ function UplinksPanel({ status }: { status: Status }) {
                   {countText(u.pending)}
                 </td>
                 <td data-label="Oldest" className="num">
-                  <Since at={u.oldest} never="–" />
+                  <Oldest at={u.oldest} never="–" />
                 </td>
               </tr>
             ))}

@@ -1,4 +1,4 @@
-import { Figure, Panel, Since, StateText, Waiting } from "../components/parts";
+import { Figure, Oldest, Panel, Since, StateText, Waiting } from "../components/parts";
 import { countText, spanText } from "../lib/format";
 import { useStatus, type Status } from "../lib/queries";
 
@@ -30,7 +30,7 @@ function Uplink({ uplink: u }: { uplink: Status["uplinks"][number] }) {
         </Figure>
         <Figure name="Samples waiting">{countText(u.pending)}</Figure>
         <Figure name="Oldest waiting">
-          <Since at={u.oldest} never="none" />
+          <Oldest at={u.oldest} never="none" />
         </Figure>
         <Figure name="Messages in flight">{countText(u.in_flight)}</Figure>
         <Figure name="Acknowledged after">{spanText(u.ack_delay_seconds)}</Figure>

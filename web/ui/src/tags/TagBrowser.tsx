@@ -43,10 +43,11 @@ function Loaded({ device, line, onLine, open, onOpen, list }: Props & { list: Ta
         <TextInput
           className="filter-line"
           aria-label="Filter"
-          placeholder="Filter: device:pump quality:bad temperature"
+          placeholder={device === undefined ? "Filter: device:pump quality:bad temperature" : "Filter: quality:bad temperature"}
           value={line}
           onChange={(e) => onLine(e.currentTarget.value)}
           type="search"
+          size="xs"
         />
         <div className="filter-quick">
           {["quality:bad", "quality:uncertain"].map((q) => (

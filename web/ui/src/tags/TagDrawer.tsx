@@ -1,4 +1,4 @@
-import { Autocomplete, Button, Drawer, TextInput } from "@mantine/core";
+import { Autocomplete, Button, CloseButton, Drawer, TextInput } from "@mantine/core";
 import { useMutation } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { client, unwrap, wordsOf, type Schemas } from "../api/client";
@@ -17,7 +17,21 @@ type Props = { path: string; item: TagItem | undefined; generation: number; onCl
 /** One tag in depth: its value, and all its settings to edit. */
 export function TagDrawer({ path, item, generation, onClose }: Props) {
   return (
-    <Drawer opened onClose={onClose} position="right" size="md" title={path} closeButtonProps={{ "aria-label": "Close" }} transitionProps={{ duration: 0 }}>
+    <Drawer
+      opened
+      onClose={onClose}
+      position="right"
+      size="md"
+      withCloseButton={false}
+      attributes={{ content: { "aria-label": `Tag ${path}` } }}
+      transitionProps={{ duration: 0 }}
+      overlayProps={{ backgroundOpacity: 0.2 }}
+      lockScroll={false} // the page has its own scroller; the lock would add a style that our policy forbids
+    >
+      <div className="drawer-head">
+        <h2>{path}</h2>
+        <CloseButton onClick={onClose} aria-label="Close" />
+      </div>
       {item === undefined ? <p>There is no tag of this name any more.</p> : <Body item={item} generation={generation} onClose={onClose} />}
     </Drawer>
   );
@@ -63,7 +77,7 @@ function Answer({ item, row }: { item: TagItem; row: Schemas["Row"] }) {
   const { look, words } = judge(row);
   return (
     <span className={`look look-${look}`}>
-      The device answered: {words} {row.text === "" ? "" : `${valueText(row.text, item.settings)} ${item.unit}`}
+      The device answered: {words} {row.text === "" ? "" : `${valueText(row, item.settings)} ${item.unit}`}
     </span>
   );
 }

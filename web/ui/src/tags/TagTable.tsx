@@ -20,21 +20,21 @@ const helper = createColumnHelper<typeof features, TagItem>();
 
 /** How a column is laid out; the table library knows nothing of it. */
 const layout: Record<string, { width: string; num?: boolean; live?: boolean; setting?: string }> = {
-  device: { width: "6.5rem" },
-  name: { width: "minmax(9rem, 1.4fr)" },
-  value: { width: "8rem", num: true, live: true },
-  unit: { width: "3.2rem", setting: "unit" },
-  quality: { width: "8.5rem", live: true },
-  age: { width: "4rem", num: true, live: true },
-  address: { width: "minmax(7rem, 1fr)", setting: "address" },
-  type: { width: "4.5rem", setting: "type" },
-  byte_order: { width: "4.5rem", setting: "byte_order" },
-  scale: { width: "3.6rem", num: true, setting: "scale" },
+  device: { width: "5.5rem" },
+  name: { width: "minmax(8.5rem, 1.4fr)" },
+  value: { width: "10.5rem", num: true, live: true },
+  unit: { width: "3rem", setting: "unit" },
+  quality: { width: "7.5rem", live: true },
+  age: { width: "3.6rem", num: true, live: true },
+  address: { width: "minmax(6.2rem, 1fr)", setting: "address" },
+  type: { width: "4.4rem", setting: "type" },
+  byte_order: { width: "5.6rem", setting: "byte_order" },
+  scale: { width: "3.4rem", num: true, setting: "scale" },
   offset: { width: "3.8rem", num: true, setting: "offset" },
-  deadband: { width: "4.8rem", num: true, setting: "deadband" },
-  interval: { width: "4.2rem", num: true, setting: "interval" },
-  class: { width: "4rem", setting: "class" },
-  description: { width: "minmax(8rem, 1fr)", setting: "description" },
+  deadband: { width: "4.7rem", num: true, setting: "deadband" },
+  interval: { width: "4.4rem", num: true, setting: "interval" },
+  class: { width: "3.6rem", setting: "class" },
+  description: { width: "minmax(6rem, 1fr)", setting: "description" },
 };
 
 const numeric = (key: string) => (t: TagItem) => (t.settings[key] === undefined ? undefined : Number(t.settings[key]));
@@ -83,7 +83,14 @@ export function TagTable({ tags, generation, onOpen, withDevice }: ShowProps) {
     const next = Math.max(0, Math.min(to, rows.length - 1));
     setActive(next);
     virtual.scrollToIndex(next);
-    requestAnimationFrame(() => scroller.current?.querySelector<HTMLElement>(`[data-index="${next}"]`)?.focus());
+    const row = () => scroller.current?.querySelector<HTMLElement>(`[data-index="${next}"]`);
+    // A near row is there already; a far one is drawn after the scroll.
+    const near = row();
+    if (near) {
+      near.focus({ preventScroll: true });
+    } else {
+      requestAnimationFrame(() => requestAnimationFrame(() => row()?.focus({ preventScroll: true })));
+    }
   };
   const onKey = (e: KeyboardEvent, row: TagItem) => {
     const page = Math.max(1, Math.floor((scroller.current?.clientHeight ?? 0) / rowHeight) - 2);

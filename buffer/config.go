@@ -1,0 +1,111 @@
+package buffer
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"fieldferry/tag"
+)
+
+// Config says where the log lies and how much of the disk it may take.
+type Config struct {
+	// Dir holds the log. Default /var/lib/fieldferry/buffer.
+	Dir string `yaml:"dir"`
+	// RuntimeDir is in memory (tmpfs) and outlives the process, not the
+	// machine's boot: samples wait there for the next sync. Empty: Append
+	// writes straight to the log. Default /run/fieldferry.
+	RuntimeDir string `yaml:"runtime_dir"`
+	// MaxBytes bounds the files in Dir; beyond it the oldest samples are
+	// dropped, a segment at a time. At least 8MiB. Default 4GiB.
+	MaxBytes Size `yaml:"max_bytes"`
+	// MaxAge bounds the age of the samples in Dir by the log's own time.
+	// 0 means no bound. Default 720h (30 days).
+	MaxAge time.Duration `yaml:"max_age"`
+	// MinFree is how much of the disk is left to others. Default 512MiB.
+	MinFree Size `yaml:"min_free"`
+	// SyncInterval is the most that a power cut may cost, 10ms to 10m.
+	// Default 1s.
+	SyncInterval time.Duration `yaml:"sync_interval"`
+}
+
+// Default is the configuration of a gateway that says nothing.
+func Default() Config {
+	return Config{
+		Dir:          "/var/lib/fieldferry/buffer",
+		RuntimeDir:   "/run/fieldferry",
+		MaxBytes:     4 << 30,
+		MaxAge:       30 * 24 * time.Hour,
+		MinFree:      512 << 20,
+		SyncInterval: time.Second,
+	}
+}
+
+// Validate returns all faults at once, as tag.Faults.
+func (c Config) Validate() error {
+	var fs tag.Faults
+	if c.Dir == "" {
+		fs = append(fs, tag.Fault{Path: "dir", Text: "empty", Hint: "name the directory that keeps the samples"})
+	}
+	if c.Dir != "" && c.Dir == c.RuntimeDir {
+		fs = append(fs, tag.Fault{Path: "runtime_dir", Text: fmt.Sprintf("%q is also the buffer's dir", c.RuntimeDir), Hint: "name a directory in memory, such as /run/fieldferry"})
+	}
+	if c.MaxBytes < minBytes {
+		fs = append(fs, tag.Fault{Path: "max_bytes", Text: fmt.Sprintf("%q is too little", c.MaxBytes), Hint: "give it 8MiB at least"})
+	}
+	if c.MaxAge < 0 || c.MaxAge > 0 && c.MaxAge < time.Minute {
+		fs = append(fs, tag.Fault{Path: "max_age", Text: fmt.Sprintf("%q is not an age", c.MaxAge), Hint: "0 for no limit, otherwise 1m at least"})
+	}
+	if c.MinFree < 0 {
+		fs = append(fs, tag.Fault{Path: "min_free", Text: fmt.Sprintf("%q is negative", c.MinFree), Hint: "0 leaves nothing to others"})
+	}
+	if c.SyncInterval < 10*time.Millisecond || c.SyncInterval > 10*time.Minute {
+		fs = append(fs, tag.Fault{Path: "sync_interval", Text: fmt.Sprintf("%q is out of range", c.SyncInterval), Hint: "10ms to 10m; 1s unless the disk is an SD card"})
+	}
+	return fs.Err()
+}
+
+const minBytes = 8 << 20
+
+// Size is a number of bytes, written 4GiB, 512MiB, 64KiB, 10GB, 10MB, 10kB or
+// as plain bytes.
+type Size int64
+
+var sizeUnits = []struct {
+	name  string
+	bytes float64
+}{
+	{"TiB", 1 << 40}, {"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10},
+	{"TB", 1e12}, {"GB", 1e9}, {"MB", 1e6}, {"kB", 1e3}, {"B", 1}, {"", 1},
+}
+
+// UnmarshalText reads a size.
+func (s *Size) UnmarshalText(text []byte) error {
+	for _, u := range sizeUnits {
+		num, ok := strings.CutSuffix(string(text), u.name)
+		if !ok {
+			continue
+		}
+		f, err := strconv.ParseFloat(strings.TrimSpace(num), 64)
+		if err != nil || f*u.bytes > math.MaxInt64/2 || f*u.bytes < 0 || f != f {
+			break
+		}
+		*s = Size(f * u.bytes)
+		return nil
+	}
+	return fmt.Errorf("%q is not a size: write it as 4GiB, 512MiB or 10MB", text)
+}
+
+// MarshalText writes what UnmarshalText reads.
+func (s Size) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+func (s Size) String() string {
+	for _, u := range sizeUnits[:4] {
+		if n := Size(u.bytes); s >= n && s%n == 0 {
+			return strconv.FormatInt(int64(s/n), 10) + u.name
+		}
+	}
+	return strconv.FormatInt(int64(s), 10)
+}

@@ -1,0 +1,156 @@
+package buffer
+
+import (
+	"flag"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"testing"
+)
+
+// crashCases are the workloads whose power is cut, and whose process is
+// killed, at every operation.
+var crashCases = []struct {
+	name  string
+	cfg   func(*Config)
+	lossy bool
+}{
+	{"shared memory", func(*Config) {}, false},
+	{"written through", func(c *Config) { c.RuntimeDir = "" }, false},
+	{"dropping", func(c *Config) { c.MaxBytes = 40 << 10 }, true},
+	{"dropping, written through", func(c *Config) { c.RuntimeDir = ""; c.MaxBytes = 40 << 10 }, true},
+}
+
+// work appends, reads, settles, syncs and lets time pass, until the power is
+// gone.
+func work(g *rig, rnd *rand.Rand, steps int) {
+	a, slow := g.readers["a"], g.readers["slow"]
+	for i := range steps {
+		if g.m.Cut() {
+			return
+		}
+		switch rnd.IntN(8) {
+		case 0, 1, 2:
+			g.append(1 + rnd.IntN(12))
+		case 3:
+			g.append(150)
+		case 4:
+			g.tick()
+		case 5:
+			g.sync()
+		case 6:
+			g.read(a, 1000)
+			g.settle(a, len(a.got))
+		case 7:
+			g.read(slow, 60)
+			g.settle(slow, rnd.IntN(60))
+		}
+		if i%25 == 24 {
+			slow.r.Rewind()
+			slow.got, slow.lastSeen = nil, min(slow.lastSeen, slow.settled)
+		}
+	}
+}
+
+func crashRig(t *testing.T, change func(*Config)) *rig {
+	cfg := rigConfig()
+	change(&cfg)
+	g := newRig(t, cfg)
+	g.reader("a", StartNow)
+	g.reader("slow", StartNow)
+	g.sync()
+	return g
+}
+
+const crashSteps = 120
+
+// crashSeeds multiplies the crash states: the long run gives more.
+var crashSeeds = flag.Int("crash.seeds", 1, "workloads per crash test")
+
+// countOps runs a workload without a fault.
+func countOps(t *testing.T, change func(*Config), seed uint64) int {
+	g := crashRig(t, change)
+	work(g, rand.New(rand.NewPCG(seed, 0)), crashSteps)
+	return g.m.Ops()
+}
+
+func TestPowerCutAtEveryOperation(t *testing.T) {
+	for _, c := range crashCases {
+		t.Run(c.name, func(t *testing.T) {
+			states := 0
+			for seed := range uint64(*crashSeeds) {
+				n := countOps(t, c.cfg, seed)
+				for cut := range n {
+					g := crashRig(t, c.cfg)
+					start := g.m.Ops()
+					g.m.CutAt(max(cut, start))
+					work(g, rand.New(rand.NewPCG(seed, 0)), crashSteps)
+					g.m.CutAt(0)
+					for luck := range uint64(2) {
+						states++
+						g.fork(fmt.Sprintf("seed %d cut %d luck %d", seed, cut, luck), func(g *rig) {
+							rnd := rand.New(rand.NewPCG(luck, uint64(cut)))
+							g.reboot(rnd)
+							survive(g, rnd, c.lossy)
+						})
+					}
+				}
+			}
+			t.Logf("%d crash states", states)
+		})
+	}
+}
+
+func TestKillAtEveryOperation(t *testing.T) {
+	for _, c := range crashCases {
+		t.Run(c.name, func(t *testing.T) {
+			n := countOps(t, c.cfg, 1)
+			for cut := range n {
+				g := crashRig(t, c.cfg)
+				g.m.CutAt(max(cut, g.m.Ops()))
+				work(g, rand.New(rand.NewPCG(1, 0)), crashSteps)
+				g.fork(fmt.Sprintf("kill at %d", cut), func(g *rig) {
+					g.kill()
+					survive(g, rand.New(rand.NewPCG(7, uint64(cut))), c.lossy)
+				})
+			}
+		})
+	}
+}
+
+// survive opens the log after a crash, checks it, and goes on with it: new
+// numbers must not repeat old ones, a second crash must do no harm either.
+func survive(g *rig, rnd *rand.Rand, lossy bool) {
+	g.t.Helper()
+	g.open()
+	g.afterCrash(lossy)
+	for _, rr := range g.readers {
+		rr.r.Rewind()
+		rr.got, rr.lastSeen = nil, rr.saved
+	}
+	work(g, rnd, 20)
+	g.sync()
+	g.reboot(rnd)
+	g.open()
+	g.afterCrash(lossy)
+}
+
+// fork runs f with a copy of the rig's knowledge.
+func (g *rig) fork(what string, f func(g *rig)) {
+	g.t.Helper()
+	c := *g
+	c.given = maps.Clone(g.given)
+	c.must = maps.Clone(g.must)
+	c.readers = map[string]*rigReader{}
+	for name, rr := range g.readers {
+		r := *rr
+		r.got = nil
+		c.readers[name] = &r
+	}
+	defer func() {
+		if g.t.Failed() {
+			g.t.Log("in", what)
+		}
+	}()
+	f(&c)
+}

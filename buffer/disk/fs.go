@@ -1,0 +1,82 @@
+// Package disk is the small seam between the buffer and the machine: the
+// files it keeps, the memory it shares with its next run, and the clocks it
+// may trust. Dir is the real one; buffer/fault has one whose power can be cut
+// after every single operation.
+//
+// Calls block for as long as the disk does. A File and an FS may be used by
+// several goroutines at once.
+package disk
+
+import (
+	"io"
+	"time"
+)
+
+// FS is what the buffer needs of a machine. It has more methods than an
+// interface of ours should, because each is one system call whose failure and
+// whose durability are tested one by one.
+type FS interface {
+	// MkdirAll makes dir and its parents; an existing one is no error.
+	MkdirAll(dir string) error
+	// ReadDir returns the names in dir, in no order.
+	ReadDir(dir string) ([]string, error)
+	// Open opens a file for reading.
+	Open(name string) (File, error)
+	// Create opens a file for reading and writing and makes it where it is
+	// missing. With a size above zero the file must not exist yet, and its
+	// space is allocated at once and reads as zeros, so that a full disk is met here and not in the middle of a
+	// block; a file system that cannot allocate is no error. The new name is
+	// durable only after SyncDir.
+	Create(name string, size int64) (File, error)
+	// Rename gives a file a new name in the same directory.
+	Rename(from, to string) error
+	// Remove deletes a file.
+	Remove(name string) error
+	// SyncDir makes the names in dir durable.
+	SyncDir(dir string) error
+	// Free returns the bytes an unprivileged process may still write in dir.
+	Free(dir string) (int64, error)
+	// Lock makes this process the only owner of dir until the closer is closed
+	// or the process ends. It fails with ErrLocked if somebody else is.
+	Lock(dir string) (io.Closer, error)
+	// Map opens or makes a file of exactly size bytes and maps it into memory,
+	// shared with whoever maps it next. All its space is allocated, so that a
+	// store cannot fault on a full disk.
+	Map(name string, size int) (Mapping, error)
+	// Clock reads the machine's clocks.
+	Clock() Clock
+}
+
+// File is an open file. Sync makes everything written so far durable,
+// including the length; after Sync has failed nothing written since the last
+// successful one may be trusted, whatever a later Sync says.
+type File interface {
+	io.ReaderAt
+	io.WriterAt
+	io.Closer
+	Truncate(size int64) error
+	Sync() error
+	Size() (int64, error)
+}
+
+// Mapping is a file in memory. Its bytes survive the end of the process, not
+// a power cut. They must not be touched after Close.
+type Mapping interface {
+	Bytes() []byte
+	Close() error
+}
+
+// Clock is one reading of the machine's clocks.
+type Clock struct {
+	Wall    time.Time     // what the machine believes the time to be
+	Up      time.Duration // since the machine started, in sleep too; never jumps
+	Boot    [16]byte      // names this start of the machine; zero where unknown
+	Trusted bool          // the kernel says that the wall clock is synchronised
+}
+
+// ErrLocked is returned by Lock when another process owns the directory.
+var ErrLocked = lockedError{}
+
+type lockedError struct{}
+
+func (lockedError) Error() string { return "in use by another process" }

@@ -1,0 +1,25 @@
+// Package buffer keeps samples on disk until every uplink has delivered them.
+//
+// It is one append-only log in a directory, read by any number of readers,
+// each at its own position. FORMAT.md says what lies on disk and why every
+// crash leaves it readable; the packages below this one hold the format
+// (segment), the memory that survives the process (ring), the machine (disk)
+// and a machine that fails on request (fault).
+//
+// What Append returned for survives the end of the process at once, and a
+// power cut once a sync has followed, at most Config.SyncInterval later. What
+// every reader has settled before that is never written at all. Sequence
+// numbers start at 1, grow, and are never used twice. For every reader, over
+// all restarts, appended = delivered + filtered + dropped + put aside +
+// pending.
+//
+// A disk that is full, read-only or broken stops nobody: new samples wait in
+// a bounded piece of memory, the oldest of them go first and are counted,
+// Stats says so, and writing starts again by itself. Damaged blocks cost the
+// samples in them, exactly counted. Nothing that cannot be read is deleted:
+// its file is set aside.
+//
+// A Buffer may be used by any number of goroutines; a Reader by one that
+// calls Next and by any number that settle. Append blocks only while its
+// memory is full and the disk is busy, for 5 s at most.
+package buffer

@@ -1,0 +1,536 @@
+// Package fault is a machine that fails on request, in memory: its power can
+// be cut after any operation, any operation can be made to fail, and its
+// clocks are turned by hand. It is what the buffer is tested on.
+//
+// A power cut keeps of every file what was synced; of what was written since,
+// each 512-byte sector is kept, lost, zeroed or turned into garbage, at
+// random. Names that were not synced are kept or lost one by one. A killed
+// process loses nothing but its locks. The order of operations is that of the
+// calls, so a run of one goroutine is repeated exactly.
+package fault
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"math/rand/v2"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"fieldferry/buffer/disk"
+)
+
+// ErrPowerCut is returned by every operation after the power was cut.
+var ErrPowerCut = errors.New("power cut")
+
+// Memory is where files lie in memory: a power cut leaves nothing of them.
+const Memory = "/run/"
+
+const sector = 512
+
+// Machine is a disk.FS. It is safe for concurrent use.
+type Machine struct {
+	mu     sync.Mutex // guards everything below
+	state  *state
+	clock  disk.Clock
+	ops    int
+	cutAt  int // the operation that does not happen any more; -1: none
+	cut    bool
+	plan   func(op int, kind, name string) error
+	locked map[string]*lock
+	free   int64
+}
+
+// state is what outlives a process: files and names.
+type state struct {
+	names   map[string]*inode // as the process sees them
+	durable map[string]*inode // as they are after a power cut
+	dirs    map[string]bool
+	shared  map[string][]byte // mapped files; gone with the power
+}
+
+type inode struct {
+	data    []byte
+	durable []byte
+	dirty   map[int]int // sectors written since the last sync, and from which byte of the file on
+}
+
+// New makes a machine with an empty disk.
+func New() *Machine {
+	m := &Machine{
+		state: &state{names: map[string]*inode{}, durable: map[string]*inode{}, dirs: map[string]bool{}, shared: map[string][]byte{}},
+		clock: disk.Clock{Wall: time.Date(2026, 11, 20, 8, 0, 0, 0, time.UTC), Up: time.Hour, Boot: [16]byte{1}, Trusted: true},
+		free:  1 << 40,
+	}
+	m.start()
+	return m
+}
+
+func (m *Machine) start() { m.cutAt, m.cut, m.locked = -1, false, map[string]*lock{} }
+
+// Ops is the number of operations so far.
+func (m *Machine) Ops() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.ops
+}
+
+// CutAt cuts the power when operation number op, counted from 0, is about to
+// happen; negative: never.
+func (m *Machine) CutAt(op int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.cutAt = op
+}
+
+// Plan sets what fails: f is called before every operation with its number,
+// counted from 0, its kind (such as write, sync, create, remove) and the file,
+// and its error is the operation's. A write that fails has written half. nil:
+// nothing fails.
+func (m *Machine) Plan(f func(op int, kind, name string) error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.plan = f
+}
+
+// SetClock turns the clocks.
+func (m *Machine) SetClock(turn func(*disk.Clock)) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	turn(&m.clock)
+}
+
+// SetFree sets what Free returns before files are taken off it.
+func (m *Machine) SetFree(n int64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.free = n
+}
+
+// Cut says that the power was cut.
+func (m *Machine) Cut() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.cut
+}
+
+// Kill is the machine after the process was killed: everything written is
+// there, locks are gone. The machine it is called on must not be used again.
+func (m *Machine) Kill() *Machine {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.stop()
+	n := &Machine{state: m.state, clock: m.clock, free: m.free}
+	n.start()
+	m.stop()
+	return n
+}
+
+// Reboot is the machine after a power cut, as rnd decides. It is a copy: the
+// machine it is called on can be rebooted again with other luck.
+func (m *Machine) Reboot(rnd *rand.Rand) *Machine {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.stop()
+	n := &Machine{clock: m.clock, free: m.free}
+	n.start()
+	n.clock.Up = time.Minute
+	n.clock.Boot[1]++
+	n.state = &state{durable: map[string]*inode{}, names: map[string]*inode{}, dirs: maps.Clone(m.state.dirs), shared: map[string][]byte{}}
+	copies := map[*inode]*inode{}
+	for _, name := range m.survivors(rnd) {
+		ino := m.state.durable[name]
+		if cur := m.state.names[name]; cur != nil {
+			ino = cur
+		}
+		if copies[ino] == nil {
+			copies[ino] = ino.crash(rnd)
+		}
+		n.state.names[name], n.state.durable[name] = copies[ino], copies[ino]
+	}
+	return n
+}
+
+// survivors lists the names after a power cut, in order.
+func (m *Machine) survivors(rnd *rand.Rand) []string {
+	var out []string
+	all := map[string]bool{}
+	for name := range m.state.names {
+		all[name] = true
+	}
+	for name := range m.state.durable {
+		all[name] = true
+	}
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		if strings.HasPrefix(name, Memory) {
+			continue
+		}
+		now, then := m.state.names[name], m.state.durable[name]
+		if now != nil && then != nil || rnd.IntN(2) == 0 {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
+// crash is the file after a power cut.
+func (f *inode) crash(rnd *rand.Rand) *inode {
+	out := slices.Clone(f.durable)
+	if len(f.data) != len(f.durable) && rnd.IntN(2) == 0 {
+		out = resize(out, len(f.data))
+	}
+	for _, s := range slices.Sorted(maps.Keys(f.dirty)) {
+		lo, hi := s*sector, min((s+1)*sector, len(out), len(f.data))
+		if lo >= hi {
+			continue
+		}
+		if rnd.IntN(4) == 0 {
+			copy(out[lo:hi], f.data[lo:hi])
+			continue
+		}
+		// What was not written stays: disks that lose the bytes beside the new
+		// ones (no powersafe overwrite) are not what the buffer is made for.
+		lo = max(lo, f.dirty[s])
+		switch rnd.IntN(3) {
+		case 0:
+			clear(out[lo:hi])
+			copy(out[lo:hi], f.durable[min(lo, len(f.durable)):min(hi, len(f.durable))])
+		case 1:
+			clear(out[lo:hi])
+		case 2:
+			for i := lo; i < hi; i++ {
+				out[i] = byte(rnd.Uint32())
+			}
+		}
+	}
+	return &inode{data: out, durable: slices.Clone(out), dirty: map[int]int{}}
+}
+
+func resize(p []byte, n int) []byte {
+	if n <= len(p) {
+		return p[:n:n]
+	}
+	return append(p, make([]byte, n-len(p))...)
+}
+
+// stop ends the process: what it still stores into mapped memory is its
+// imagination.
+func (m *Machine) stop() {
+	if m.cut {
+		return
+	}
+	m.cut = true
+	for name, p := range m.state.shared {
+		m.state.shared[name] = slices.Clone(p)
+	}
+}
+
+// op counts an operation and says whether it happens.
+func (m *Machine) op(kind, name string) error {
+	if m.cut || m.cutAt >= 0 && m.ops >= m.cutAt {
+		m.stop()
+		return &fs.PathError{Op: kind, Path: name, Err: ErrPowerCut}
+	}
+	n := m.ops
+	m.ops++
+	if m.plan != nil {
+		if err := m.plan(n, kind, filepath.Base(name)); err != nil {
+			return &fs.PathError{Op: kind, Path: name, Err: err}
+		}
+	}
+	return nil
+}
+
+// MkdirAll implements disk.FS.
+func (m *Machine) MkdirAll(dir string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := m.op("mkdir", dir); err != nil {
+		return err
+	}
+	m.state.dirs[dir] = true
+	return nil
+}
+
+// ReadDir implements disk.FS.
+func (m *Machine) ReadDir(dir string) ([]string, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := m.op("readdir", dir); err != nil {
+		return nil, err
+	}
+	var names []string
+	for name := range m.state.names {
+		if filepath.Dir(name) == dir {
+			names = append(names, filepath.Base(name))
+		}
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
+// Open implements disk.FS.
+func (m *Machine) Open(name string) (disk.File, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := m.op("open", name); err != nil {
+		return nil, err
+	}
+	ino := m.state.names[name]
+	if ino == nil {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
+	}
+	return &file{m: m, name: name, ino: ino}, nil
+}
+
+// Create implements disk.FS.
+func (m *Machine) Create(name string, size int64) (disk.File, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := m.op("create", name); err != nil {
+		return nil, err
+	}
+	ino := m.state.names[name]
+	if ino != nil && size > 0 {
+		return nil, &fs.PathError{Op: "create", Path: name, Err: fs.ErrExist}
+	}
+	if ino == nil {
+		ino = &inode{dirty: map[int]int{}, data: make([]byte, size)}
+		m.state.names[name] = ino
+	}
+	return &file{m: m, name: name, ino: ino}, nil
+}
+
+// Rename implements disk.FS.
+func (m *Machine) Rename(from, to string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := m.op("rename", from); err != nil {
+		return err
+	}
+	ino := m.state.names[from]
+	if ino == nil {
+		return &fs.PathError{Op: "rename", Path: from, Err: fs.ErrNotExist}
+	}
+	delete(m.state.names, from)
+	m.state.names[to] = ino
+	return nil
+}
+
+// Remove implements disk.FS.
+func (m *Machine) Remove(name string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := m.op("remove", name); err != nil {
+		return err
+	}
+	if _, ok := m.state.shared[name]; ok {
+		delete(m.state.shared, name)
+		return nil
+	}
+	if m.state.names[name] == nil {
+		return &fs.PathError{Op: "remove", Path: name, Err: fs.ErrNotExist}
+	}
+	delete(m.state.names, name)
+	return nil
+}
+
+// SyncDir implements disk.FS.
+func (m *Machine) SyncDir(dir string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := m.op("syncdir", dir); err != nil {
+		return err
+	}
+	maps.DeleteFunc(m.state.durable, func(name string, _ *inode) bool { return filepath.Dir(name) == dir })
+	for name, ino := range m.state.names {
+		if filepath.Dir(name) == dir {
+			m.state.durable[name] = ino
+		}
+	}
+	return nil
+}
+
+// Free implements disk.FS.
+func (m *Machine) Free(dir string) (int64, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := m.op("free", dir); err != nil {
+		return 0, err
+	}
+	n := m.free
+	for _, ino := range m.state.names {
+		n -= int64(len(ino.data))
+	}
+	return n, nil
+}
+
+// Lock implements disk.FS.
+func (m *Machine) Lock(dir string) (io.Closer, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := m.op("lock", dir); err != nil {
+		return nil, err
+	}
+	if m.locked[dir] != nil {
+		return nil, &fs.PathError{Op: "lock", Path: dir, Err: disk.ErrLocked}
+	}
+	l := &lock{m: m, dir: dir}
+	m.locked[dir] = l
+	return l, nil
+}
+
+type lock struct {
+	m   *Machine
+	dir string
+}
+
+func (l *lock) Close() error {
+	l.m.mu.Lock()
+	defer l.m.mu.Unlock()
+	delete(l.m.locked, l.dir)
+	return nil
+}
+
+// Map implements disk.FS.
+func (m *Machine) Map(name string, size int) (disk.Mapping, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := m.op("map", name); err != nil {
+		return nil, err
+	}
+	if len(m.state.shared[name]) != size {
+		m.state.shared[name] = make([]byte, size)
+	}
+	return mapping(m.state.shared[name]), nil
+}
+
+type mapping []byte
+
+func (m mapping) Bytes() []byte { return m }
+func (m mapping) Close() error  { return nil }
+
+// Clock implements disk.FS.
+func (m *Machine) Clock() disk.Clock {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.clock
+}
+
+// Dump lists the files and their lengths, for a test that failed.
+func (m *Machine) Dump() string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var s strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(m.state.names)) {
+		fmt.Fprintf(&s, "%s %d\n", name, len(m.state.names[name].data))
+	}
+	return s.String()
+}
+
+// Damage changes the bytes of a file, durably: bit rot.
+func (m *Machine) Damage(name string, change func(p []byte)) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	ino := m.state.names[name]
+	change(ino.data)
+	ino.durable = slices.Clone(ino.data)
+	clear(ino.dirty)
+}
+
+type file struct {
+	m    *Machine
+	name string
+	ino  *inode
+}
+
+func (f *file) ReadAt(p []byte, off int64) (int, error) {
+	f.m.mu.Lock()
+	defer f.m.mu.Unlock()
+	if err := f.m.op("read", f.name); err != nil {
+		return 0, err
+	}
+	if off >= int64(len(f.ino.data)) {
+		return 0, io.EOF
+	}
+	n := copy(p, f.ino.data[off:])
+	if n < len(p) {
+		return n, io.EOF
+	}
+	return n, nil
+}
+
+func (f *file) WriteAt(p []byte, off int64) (int, error) {
+	f.m.mu.Lock()
+	defer f.m.mu.Unlock()
+	was := f.m.cut
+	err := f.m.op("write", f.name)
+	if was {
+		return 0, err
+	}
+	if err != nil {
+		p = p[:len(p)/2]
+	}
+	end := int(off) + len(p)
+	if end > len(f.ino.data) {
+		f.ino.data = resize(f.ino.data, end)
+	}
+	copy(f.ino.data[off:], p)
+	for s := int(off) / sector; s*sector < end; s++ {
+		from := max(int(off), s*sector)
+		if before, ok := f.ino.dirty[s]; ok {
+			from = min(from, before)
+		}
+		f.ino.dirty[s] = from
+	}
+	return len(p), err
+}
+
+func (f *file) Truncate(size int64) error {
+	f.m.mu.Lock()
+	defer f.m.mu.Unlock()
+	if err := f.m.op("truncate", f.name); err != nil {
+		return err
+	}
+	f.ino.data = resize(f.ino.data, int(size))
+	return nil
+}
+
+// Sync makes the file durable. One that was made to fail has dropped what
+// was dirty and will not tell again, as Linux does.
+func (f *file) Sync() error {
+	f.m.mu.Lock()
+	defer f.m.mu.Unlock()
+	if err := f.m.op("sync", f.name); err != nil {
+		if !f.m.cut {
+			clear(f.ino.dirty)
+		}
+		return err
+	}
+	for s := range f.ino.dirty {
+		lo, hi := s*sector, min((s+1)*sector, len(f.ino.data))
+		if lo < hi {
+			f.ino.durable = resize(f.ino.durable, max(hi, len(f.ino.durable)))
+			copy(f.ino.durable[lo:hi], f.ino.data[lo:hi])
+		}
+	}
+	f.ino.durable = resize(f.ino.durable, len(f.ino.data))
+	clear(f.ino.dirty)
+	return nil
+}
+
+func (f *file) Size() (int64, error) {
+	f.m.mu.Lock()
+	defer f.m.mu.Unlock()
+	if err := f.m.op("stat", f.name); err != nil {
+		return 0, err
+	}
+	return int64(len(f.ino.data)), nil
+}
+
+func (f *file) Close() error { return nil }

@@ -1,0 +1,302 @@
+package buffer
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"fieldferry/buffer/disk"
+	"fieldferry/buffer/fault"
+	"fieldferry/tag"
+)
+
+// rig is a buffer on a machine that fails, and what the test knows about it.
+// Sample number v has the value v; numbers grow with every append, over all
+// restarts.
+type rig struct {
+	t       testing.TB
+	m       *fault.Machine
+	cfg     Config
+	lim     limits
+	b       *Buffer
+	tags    []*tag.Tag
+	next    int64            // number of the next sample
+	run     int64            // number of the first sample of this run
+	kept    int64            // samples of this run below it survive a kill
+	must    map[int64]bool   // samples that must be there
+	given   map[uint64]int64 // sequence number -> sample, of everything handed out
+	readers map[string]*rigReader
+}
+
+type rigReader struct {
+	r        *Reader
+	got      []Entry // handed out, not settled
+	settled  int64   // number of the last settled sample
+	saved    int64   // the same, when last durable
+	lastSeen int64
+}
+
+func smallLimits() limits {
+	return limits{segment: 8 << 10, ring: 64 << 10, batch: 1 << 30, manual: true}
+}
+
+func rigConfig() Config {
+	return Config{Dir: "/data", RuntimeDir: "/run/ff", MaxBytes: 1 << 20, SyncInterval: time.Second}
+}
+
+func quiet() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)) }
+
+func rigTags(n int) []*tag.Tag {
+	link := &tag.Link{Name: "line1"}
+	var tags []*tag.Tag
+	for i := range n {
+		d := &tag.Device{Name: fmt.Sprintf("dev%d", i%3), Link: link, Labels: map[string]string{"site": "x"}}
+		tags = append(tags, &tag.Tag{Name: fmt.Sprintf("t%d", i), Device: d, Unit: "°C", Labels: map[string]string{"site": "x", "n": fmt.Sprint(i)}})
+	}
+	return tags
+}
+
+func newRig(t testing.TB, cfg Config) *rig {
+	g := &rig{t: t, m: fault.New(), cfg: cfg, lim: smallLimits(), tags: rigTags(7), next: 1, run: 1, must: map[int64]bool{}, given: map[uint64]int64{}, readers: map[string]*rigReader{}}
+	g.open()
+	return g
+}
+
+// open opens the buffer and those readers that were there. It returns false
+// when the power is gone.
+func (g *rig) open() bool {
+	g.t.Helper()
+	b, err := open(g.m, g.cfg, quiet(), g.lim)
+	if err != nil {
+		if g.m.Cut() {
+			return false
+		}
+		g.t.Fatalf("open: %v", err)
+	}
+	g.b = b
+	for name, rr := range g.readers {
+		r, err := b.Reader(name, StartNow)
+		if err != nil {
+			g.t.Fatalf("reader %s: %v", name, err)
+		}
+		rr.r, rr.got = r, nil
+	}
+	return true
+}
+
+func (g *rig) reader(name string, start Start) *rigReader {
+	g.t.Helper()
+	r, err := g.b.Reader(name, start)
+	if err != nil {
+		g.t.Fatalf("reader %s: %v", name, err)
+	}
+	rr := &rigReader{r: r, settled: g.next - 1, saved: g.next - 1, lastSeen: g.next - 1}
+	g.readers[name] = rr
+	return rr
+}
+
+// append adds n samples.
+func (g *rig) append(n int) {
+	g.t.Helper()
+	s := make([]tag.Sample, n)
+	for i := range s {
+		s[i] = sampleFor(g.tags, g.next+int64(i))
+	}
+	if err := g.b.Append(s); err != nil {
+		g.t.Fatalf("append: %v", err)
+	}
+	g.next += int64(n)
+	if !g.m.Cut() {
+		g.kept = g.next
+	}
+}
+
+func sampleFor(tags []*tag.Tag, v int64) tag.Sample {
+	s := tag.Sample{
+		Tag: tags[int(v)%len(tags)], Value: tag.Int(v), Read: uint64(v / 3),
+		Time: time.Unix(1_790_000_000+v/2, v*1e6%1e9).UTC(),
+	}
+	if v%11 == 0 {
+		s.Quality = tag.BadFor(tag.ReasonTimeout)
+	}
+	return s
+}
+
+// sync makes everything durable, if it can.
+func (g *rig) sync() bool {
+	err := g.b.Sync(context.Background())
+	if err == nil && !g.m.Cut() {
+		g.promise(g.next)
+		for _, rr := range g.readers {
+			rr.saved = rr.settled
+		}
+	}
+	return err == nil
+}
+
+// promise notes that the samples of this run below end must be there.
+func (g *rig) promise(end int64) {
+	for ; g.run < end; g.run++ {
+		g.must[g.run] = true
+	}
+}
+
+// tick lets half a second pass.
+func (g *rig) tick() {
+	g.m.SetClock(func(c *disk.Clock) { c.Up += g.cfg.SyncInterval / 2; c.Wall = c.Wall.Add(g.cfg.SyncInterval / 2) })
+	g.b.tick()
+}
+
+var ended = func() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return ctx
+}()
+
+// read takes up to n samples, as many as are there, and checks them.
+func (g *rig) read(rr *rigReader, n int) int {
+	g.t.Helper()
+	got := 0
+	for got < n {
+		es, err := rr.r.Next(ended, make([]Entry, 0, min(n-got, 256)))
+		if g.m.Cut() {
+			return got
+		}
+		for _, e := range es {
+			g.check(rr, e)
+		}
+		got += len(es)
+		if err != nil {
+			return got
+		}
+	}
+	return got
+}
+
+// check looks at one sample that was handed out: it was appended, it is
+// unchanged, it comes in order, and its number is its own.
+func (g *rig) check(rr *rigReader, e Entry) {
+	g.t.Helper()
+	v, ok := e.Sample.Value.Integer()
+	if !ok || v < 1 || v >= g.next {
+		g.t.Fatalf("sample %v was never appended (up to %d were)", e.Sample, g.next-1)
+	}
+	want := sampleFor(g.tags, v)
+	if e.Sample.Tag.Path() != want.Tag.Path() || e.Sample.Quality != want.Quality || !e.Sample.Time.Equal(want.Time) || e.Sample.Read != want.Read {
+		g.t.Fatalf("sample %d: got %v %v, want %v %v", v, e.Sample.Tag.Path(), e.Sample, want.Tag.Path(), want)
+	}
+	if before, ok := g.given[e.Seq]; ok && before != v {
+		g.t.Fatalf("sequence number %d was used for sample %d and for %d", e.Seq, before, v)
+	}
+	g.given[e.Seq] = v
+	if v <= rr.lastSeen {
+		g.t.Fatalf("sample %d after %d", v, rr.lastSeen)
+	}
+	rr.lastSeen = v
+	rr.got = append(rr.got, e)
+}
+
+// settle settles the first n samples that were handed out.
+func (g *rig) settle(rr *rigReader, n int) {
+	n = min(n, len(rr.got))
+	if n == 0 {
+		return
+	}
+	for i, e := range rr.got[:n] {
+		switch {
+		case e.Seq%7 == 3:
+			rr.r.Filtered(e.Seq)
+		case i%5 == 4:
+			rr.r.PutAside(e.Seq, "too large")
+		}
+	}
+	last := rr.got[n-1]
+	rr.r.Settle(last.Seq)
+	if g.m.Cut() {
+		return
+	}
+	rr.settled, _ = last.Sample.Value.Integer()
+	rr.got = rr.got[n:]
+}
+
+// conserved checks the sum of every reader's account.
+func (g *rig) conserved() {
+	g.t.Helper()
+	for _, r := range g.b.Stats().Readers {
+		if sum := r.Delivered + r.Filtered + total(r.Dropped) + total(r.PutAside) + r.Pending; r.Appended != sum {
+			g.t.Fatalf("reader %s: appended %d, but the sum of its account is %d: %+v", r.Name, r.Appended, sum, r)
+		}
+	}
+}
+
+func total(m map[string]uint64) (n uint64) {
+	for _, c := range m {
+		n += c
+	}
+	return n
+}
+
+// afterCrash reads everything that is left and compares it with what must be
+// there. With lossy samples may have been dropped, but counted.
+func (g *rig) afterCrash(lossy bool) {
+	g.t.Helper()
+	g.conserved()
+	for name, rr := range g.readers {
+		rr.got, rr.lastSeen = nil, rr.saved
+		before := g.lost(name)
+		g.read(rr, 1<<20)
+		there := map[int64]bool{}
+		for _, e := range rr.got {
+			v, _ := e.Sample.Value.Integer()
+			there[v] = true
+		}
+		missing := uint64(0)
+		for v := rr.settled + 1; v < g.next; v++ {
+			if g.must[v] && !there[v] {
+				missing++
+			}
+		}
+		if len(rr.got) > 0 {
+			v, _ := rr.got[0].Sample.Value.Integer()
+			rr.settled = min(rr.settled, v-1)
+		}
+		lost := g.lost(name)
+		if missing > lost {
+			g.t.Fatalf("reader %s: %d samples are missing, %d are counted (%d before reading); settled %d, got %d\n%s", name, missing, lost, before, rr.settled, len(rr.got), g.m.Dump())
+		}
+		if !lossy && lost > 0 {
+			g.t.Fatalf("reader %s: %d samples counted as lost, none was: %v", name, lost, g.stats(name))
+		}
+	}
+	g.conserved()
+}
+
+func (g *rig) stats(name string) ReaderStats {
+	for _, r := range g.b.Stats().Readers {
+		if r.Name == name {
+			return r
+		}
+	}
+	return ReaderStats{}
+}
+
+func (g *rig) lost(name string) uint64 { return total(g.stats(name).Dropped) }
+
+// reboot cuts the power.
+func (g *rig) reboot(rnd *rand.Rand) {
+	g.m = g.m.Reboot(rnd)
+	g.b = nil
+	g.run = g.next
+}
+
+// kill kills the process.
+func (g *rig) kill() {
+	g.promise(g.kept)
+	g.m = g.m.Kill()
+	g.b = nil
+	g.run = g.next
+}

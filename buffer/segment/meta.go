@@ -1,0 +1,242 @@
+package segment
+
+import (
+	"encoding/binary"
+	"time"
+)
+
+// Count is a number of samples and why.
+type Count struct {
+	Reason string
+	N      uint64
+}
+
+// Reader is the whole account of one reader. Every time it is written it is
+// written in full, so that the last one in the log is all that counts.
+//
+// All numbers are samples: Start + Delivered + Filtered + Dropped + PutAside
+// = Ord at all times.
+type Reader struct {
+	Name      string
+	Removed   bool   // the reader is gone; forget it
+	Start     uint64 // samples appended to the log that were never meant for it
+	Ord       uint64 // samples appended to the log up to its position
+	Seq       uint64 // the last settled sequence number
+	Delivered uint64
+	Filtered  uint64
+	Dropped   []Count
+	PutAside  []Count
+}
+
+// AppendReader appends the frame of r.
+func AppendReader(dst []byte, r *Reader) []byte {
+	p := appendReaderFields(nil, r)
+	return appendFrame(dst, opReader, p)
+}
+
+func appendReaderFields(p []byte, r *Reader) []byte {
+	p = append(p, byte(flagTrusted(r.Removed)))
+	p = appendString(p, r.Name)
+	for _, v := range [...]uint64{r.Start, r.Ord, r.Seq, r.Delivered, r.Filtered} {
+		p = binary.AppendUvarint(p, v)
+	}
+	p = appendCounts(p, r.Dropped)
+	return appendCounts(p, r.PutAside)
+}
+
+func appendCounts(p []byte, cs []Count) []byte {
+	p = binary.AppendUvarint(p, uint64(len(cs)))
+	for _, c := range cs {
+		p = appendString(p, c.Reason)
+		p = binary.AppendUvarint(p, c.N)
+	}
+	return p
+}
+
+func readReader(in *reader) Reader {
+	r := Reader{Removed: in.byte()&1 != 0, Name: in.string()}
+	r.Start, r.Ord, r.Seq = in.uvarint(), in.uvarint(), in.uvarint()
+	r.Delivered, r.Filtered = in.uvarint(), in.uvarint()
+	r.Dropped, r.PutAside = readCounts(in), readCounts(in)
+	return r
+}
+
+func readCounts(in *reader) []Count {
+	n := in.uvarint()
+	if n > uint64(len(in.p)) {
+		in.fail()
+		return nil
+	}
+	var cs []Count
+	for ; n > 0 && !in.err; n-- {
+		cs = append(cs, Count{Reason: in.string(), N: in.uvarint()})
+	}
+	return cs
+}
+
+// AppendCell appends r as the bytes of a fixed place in shared memory, without
+// allocating. ParseCell reads them.
+func AppendCell(dst []byte, r *Reader) []byte { return appendReaderFields(dst, r) }
+
+// ParseCell reads what AppendCell wrote.
+func ParseCell(p []byte) (Reader, error) {
+	in := reader{p: p}
+	r := readReader(&in)
+	if in.err {
+		return Reader{}, errFrame(opReader)
+	}
+	return r, nil
+}
+
+// Drop is the record of samples that are gone and were not delivered to every
+// reader. It is durable before they are deleted.
+type Drop struct {
+	Reason   string
+	From, To uint64 // samples From up to, not including, To of the log, counted from 0
+	FirstSeq uint64 // of the first one
+	LastSeq  uint64
+	Oldest   time.Duration // log times of the range
+	Newest   time.Duration
+	Devices  []Count // per device name, most first; the rest is under ""
+}
+
+// AppendDrop appends the frame of d.
+func AppendDrop(dst []byte, d *Drop) []byte {
+	p := appendString(nil, d.Reason)
+	for _, v := range [...]uint64{d.From, d.To, d.FirstSeq, d.LastSeq, uint64(d.Oldest), uint64(d.Newest)} {
+		p = binary.AppendUvarint(p, v)
+	}
+	return appendFrame(dst, opDrop, appendCounts(p, d.Devices))
+}
+
+func readDrop(in *reader) Drop {
+	d := Drop{Reason: in.string()}
+	d.From, d.To, d.FirstSeq, d.LastSeq = in.uvarint(), in.uvarint(), in.uvarint(), in.uvarint()
+	d.Oldest, d.Newest = time.Duration(in.uvarint()), time.Duration(in.uvarint())
+	d.Devices = readCounts(in)
+	if d.To < d.From {
+		in.fail()
+	}
+	return d
+}
+
+// Skip says that the samples From up to, not including, To were settled by
+// every reader before they would have been written. Nothing is missing.
+type Skip struct{ From, To uint64 }
+
+// AppendSkip appends the frame of s.
+func AppendSkip(dst []byte, s Skip) []byte {
+	p := binary.AppendUvarint(nil, s.From)
+	return appendFrame(dst, opSkip, binary.AppendUvarint(p, s.To))
+}
+
+// AppendClock appends the frame of c.
+func AppendClock(dst []byte, c *Clock) []byte {
+	p := append([]byte(nil), byte(flagTrusted(c.Trusted)))
+	p = binary.AppendVarint(p, int64(c.Log))
+	p = binary.AppendVarint(p, c.Wall.UnixNano())
+	p = binary.AppendVarint(p, int64(c.Up))
+	return appendFrame(dst, opClock, append(p, c.Boot[:]...))
+}
+
+func readClock(in *reader) Clock {
+	c := Clock{Trusted: in.byte()&1 != 0, Log: time.Duration(in.varint())}
+	c.Wall = time.Unix(0, in.varint()).UTC()
+	c.Up = time.Duration(in.varint())
+	copy(c.Boot[:], in.take(16))
+	return c
+}
+
+// State is what the log as a whole remembers.
+type State struct {
+	NextTag    uint32 // dictionary numbers below it are taken
+	NextReason uint32
+	Readers    uint32  // at the start of a segment: how many accounts are with it
+	Dropped    []Count // samples gone before every reader had them, since the log began
+}
+
+// AppendState appends the frame of s.
+func AppendState(dst []byte, s *State) []byte {
+	p := binary.AppendUvarint(nil, uint64(s.NextTag))
+	p = binary.AppendUvarint(p, uint64(s.NextReason))
+	p = binary.AppendUvarint(p, uint64(s.Readers))
+	return appendFrame(dst, opState, appendCounts(p, s.Dropped))
+}
+
+// Footer ends a sealed segment.
+type Footer struct {
+	Clean   bool   // the log was closed in order: nothing came after
+	Count   uint64 // samples in the segment
+	NextSeq uint64 // the sequence number that the next sample was to have
+	EndOrd  uint64 // samples appended to the log up to the end of the segment
+	Oldest  time.Duration
+	Newest  time.Duration
+}
+
+const footerLen = 41
+
+// FooterSize is the length on disk of a footer block: it is the last one, so
+// it is found from the end of the file.
+const FooterSize = BlockHeader + (footerLen+2+7)&^7
+
+// AppendFooter appends the frame of f.
+func AppendFooter(dst []byte, f *Footer) []byte {
+	p := make([]byte, 0, footerLen)
+	p = append(p, byte(flagTrusted(f.Clean)))
+	for _, v := range [...]uint64{f.Count, f.NextSeq, f.EndOrd, uint64(f.Oldest), uint64(f.Newest)} {
+		p = binary.LittleEndian.AppendUint64(p, v)
+	}
+	return appendFrame(dst, opFooter, p)
+}
+
+func readFooter(in *reader) Footer {
+	f := Footer{Clean: in.byte()&1 != 0}
+	f.Count, f.NextSeq, f.EndOrd = in.uint64(), in.uint64(), in.uint64()
+	f.Oldest, f.Newest = time.Duration(in.uint64()), time.Duration(in.uint64())
+	return f
+}
+
+// Meta is called for the frames of a meta or footer block. Any may be nil.
+type Meta struct {
+	Reader func(*Reader)
+	Drop   func(*Drop)
+	Skip   func(Skip)
+	Clock  func(*Clock)
+	State  func(*State)
+	Footer func(*Footer)
+}
+
+// Read reads a meta or footer block. Frames before a corrupt one are
+// delivered.
+func (m Meta) Read(payload []byte) error {
+	return eachFrame(payload, func(op byte, in *reader) {
+		switch op {
+		case opReader:
+			pass(in, m.Reader, readReader(in))
+		case opDrop:
+			pass(in, m.Drop, readDrop(in))
+		case opSkip:
+			s := Skip{From: in.uvarint(), To: in.uvarint()}
+			if s.To < s.From {
+				in.fail()
+			}
+			if !in.err && m.Skip != nil {
+				m.Skip(s)
+			}
+		case opClock:
+			pass(in, m.Clock, readClock(in))
+		case opState:
+			s := State{NextTag: uint32(in.uvarint()), NextReason: uint32(in.uvarint()), Readers: uint32(in.uvarint())}
+			s.Dropped = readCounts(in)
+			pass(in, m.State, s)
+		case opFooter:
+			pass(in, m.Footer, readFooter(in))
+		}
+	})
+}
+
+func pass[T any](in *reader, use func(*T), v T) {
+	if !in.err && use != nil {
+		use(&v)
+	}
+}

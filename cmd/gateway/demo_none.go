@@ -1,0 +1,21 @@
+//go:build !demo
+
+package main
+
+import (
+	"errors"
+
+	"github.com/spf13/cobra"
+)
+
+// demoCmd tells how to get a binary that contains the simulated plant.
+func demoCmd() *cobra.Command {
+	return &cobra.Command{
+		Use:    "demo",
+		Short:  "Run against a simulated plant (only in binaries built by `make demo`)",
+		Hidden: true,
+		RunE: func(*cobra.Command, []string) error {
+			return failed(errors.New("this binary was built without the simulated plant: run `make demo`"))
+		},
+	}
+}

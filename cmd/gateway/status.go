@@ -1,0 +1,90 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+func statusCmd() *cobra.Command {
+	var socket string
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "status",
+		Short: "Show what the running gateway is doing",
+		Args:  cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			var raw json.RawMessage
+			if err := (control{socket}).call(c.Context(), http.MethodGet, "/api/status", &raw); err != nil {
+				return err
+			}
+			if asJSON {
+				fmt.Fprintln(c.OutOrStdout(), string(raw))
+				return nil
+			}
+			return printStatus(c.OutOrStdout(), raw)
+		},
+	}
+	addSocketFlag(c, &socket)
+	c.Flags().BoolVar(&asJSON, "json", false, "print as JSON, with every figure")
+	return c
+}
+
+// status is what the gateway says of itself, as far as it is printed.
+type status struct {
+	Now    int64 `json:"now"`
+	Health struct {
+		Sentence string `json:"sentence"`
+	} `json:"health"`
+	Fault   string `json:"fault"`
+	Devices []struct {
+		Name   string `json:"name"`
+		Link   string `json:"link"`
+		State  string `json:"state"`
+		Since  int64  `json:"since"`
+		Missed uint64 `json:"missed"`
+		Tags   int    `json:"tags"`
+		Error  string `json:"error"`
+	} `json:"devices"`
+	Uplinks []struct {
+		Name      string `json:"name"`
+		Broker    string `json:"broker"`
+		State     string `json:"state"`
+		Pending   uint64 `json:"pending"`
+		Delivered uint64 `json:"delivered"`
+		Error     string `json:"error"`
+	} `json:"uplinks"`
+}
+
+func printStatus(out io.Writer, raw json.RawMessage) error {
+	var s status
+	if err := json.Unmarshal(raw, &s); err != nil {
+		return failed(fmt.Errorf("the gateway's answer: %w", err))
+	}
+	fmt.Fprintln(out, s.Health.Sentence)
+	if s.Fault != "" {
+		fmt.Fprintln(out, "The newest configuration does not run: "+s.Fault)
+	}
+	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
+	fmt.Fprintln(w, "\nDEVICE\tLINK\tSTATE\tFOR\tTAGS\tMISSED\tERROR")
+	for _, d := range s.Devices {
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%d\t%s\n", d.Name, d.Link, d.State, ago(s.Now, d.Since), d.Tags, d.Missed, d.Error)
+	}
+	fmt.Fprintln(w, "\nUPLINK\tBROKER\tSTATE\tPENDING\tDELIVERED\tERROR")
+	for _, u := range s.Uplinks {
+		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%d\t%s\n", u.Name, u.Broker, u.State, u.Pending, u.Delivered, u.Error)
+	}
+	return w.Flush()
+}
+
+func ago(now, since int64) string {
+	if since == 0 {
+		return "-"
+	}
+	return (time.Duration(now-since) * time.Millisecond).Round(time.Second).String()
+}

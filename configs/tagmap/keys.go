@@ -1,0 +1,131 @@
+package tagmap
+
+import (
+	"reflect"
+	"time"
+
+	"fieldferry/configs/strict"
+	"fieldferry/configs/tree"
+	"fieldferry/drivers"
+	"fieldferry/mapping"
+	"fieldferry/tag"
+)
+
+// What nothing else says.
+const (
+	defaultInterval  = time.Second
+	defaultRetry     = 30 * time.Second
+	defaultDeadAfter = 3
+	minInterval      = time.Millisecond
+)
+
+// mapKeys are the keys of tagmap.yaml itself.
+type mapKeys struct {
+	Defaults *tree.Node `yaml:"defaults"`
+	Rates    *tree.Node `yaml:"rates"`
+	Links    *tree.Node `yaml:"links"`
+}
+
+// linkKeys stand at a link alone.
+type linkKeys struct {
+	Name        string     `yaml:"name,required"`
+	Driver      string     `yaml:"driver,required"`
+	Endpoint    string     `yaml:"endpoint"`    // as the driver reads it
+	Enabled     bool       `yaml:"enabled"`     // default true
+	Description string     `yaml:"description"` // for people
+	Labels      *tree.Node `yaml:"labels"`
+	Rates       *tree.Node `yaml:"rates"`
+	Defaults    *tree.Node `yaml:"defaults"`
+	Devices     *tree.Node `yaml:"devices"`
+}
+
+// linkShared may stand at a link and in the map's defaults.
+type linkShared struct {
+	Retry time.Duration `yaml:"retry"` // longest pause between two attempts to connect; default 30s
+}
+
+// deviceKeys stand at a device alone.
+type deviceKeys struct {
+	Name        string     `yaml:"name,required"`
+	Each        *tree.Node `yaml:"each"`
+	Endpoint    string     `yaml:"endpoint"` // makes the device a link of its own
+	Enabled     bool       `yaml:"enabled"`  // default true
+	Description string     `yaml:"description"`
+	Tags        *tree.Node `yaml:"tags"`
+}
+
+// deviceShared may stand at a device and in the defaults above it.
+type deviceShared struct {
+	Profile     string            `yaml:"profile"`
+	DeadAfter   int               `yaml:"dead_after"` // answers missed in a row until it counts as dead; default 3
+	Maintenance bool              `yaml:"maintenance"`
+	Params      map[string]string `yaml:"params"` // fill {placeholders} of its tags
+}
+
+// labelKeys may stand at everything.
+type labelKeys struct {
+	Labels map[string]string `yaml:"labels"`
+}
+
+// rateKeys name sampling intervals.
+type rateKeys struct {
+	Rates map[string]time.Duration `yaml:"rates"`
+}
+
+// tagKeys stand at a tag alone.
+type tagKeys struct {
+	Name        string     `yaml:"name,required"`
+	Address     string     `yaml:"address"`
+	Enabled     bool       `yaml:"enabled"` // default true
+	Description string     `yaml:"description"`
+	Access      tag.Access `yaml:"access"` // default read
+}
+
+// tagShared may stand at a tag and everywhere above it.
+type tagShared struct {
+	Type     string        `yaml:"type"`
+	Unit     string        `yaml:"unit"`
+	Class    tag.Class     `yaml:"class"`    // default normal
+	Interval time.Duration `yaml:"interval"` // sampling interval; default 1s
+	Rate     string        `yaml:"rate"`     // or the name of one in rates
+	Retain   *bool         `yaml:"retain"`   // default: as the uplink says
+}
+
+// profileKeys are the keys of a profile.
+type profileKeys struct {
+	Description string            `yaml:"description"`
+	Source      string            `yaml:"source"`  // where the register map was taken from
+	Drivers     []string          `yaml:"drivers"` // that it works with; default: any
+	Params      map[string]string `yaml:"params"`  // fallbacks for the device's
+	Rates       *tree.Node        `yaml:"rates"`   // fallbacks for the link's
+	Defaults    *tree.Node        `yaml:"defaults"`
+	Tags        *tree.Node        `yaml:"tags,required"`
+}
+
+// synonyms are words that people know from other products.
+var synonyms = map[string]string{
+	"slave_id": "unit_id", "slaveid": "unit_id", "slave": "unit_id", "station": "unit_id", "node_id": "address",
+	"poll_interval": "interval", "poll_rate": "interval", "scan_rate": "interval", "sampling_interval": "interval", "period": "interval",
+	"datatype": "type", "data_type": "type", "factor": "scale", "multiplier": "scale", "gain": "scale", "threshold": "deadband",
+	"register": "address", "reg": "address", "metrics": "tags", "points": "tags", "fields": "tags", "slaves": "devices", "nodes": "devices",
+	"host": "endpoint", "url": "endpoint", "port": "endpoint", "protocol": "driver", "template": "profile", "disabled": "enabled",
+	"level": "class", "priority": "class", "writable": "access", "tags": "labels", "parameters": "params", "units": "unit",
+}
+
+// Synonyms maps keys of other products to ours, for hints.
+func Synonyms() map[string]string { return synonyms }
+
+// tagShapes are the structs whose keys may stand at a tag or above.
+func tagShapes(o drivers.Options) []any {
+	return []any{tagShared{}, labelKeys{}, mapping.Config{}, o.Tag}
+}
+
+// KeyType is the type of what a key of a tag holds on a link of a driver (nil
+// if unknown); nil for unknown keys.
+func KeyType(drv drivers.Driver, key string) reflect.Type {
+	var o drivers.Options
+	if drv != nil {
+		o = drv.Options()
+	}
+	return (&strict.Decoder{}).TypeOf(key, append(tagShapes(o), tagKeys{})...)
+}

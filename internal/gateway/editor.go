@@ -1,0 +1,314 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"fieldferry/configs"
+	"fieldferry/configs/revision"
+	"fieldferry/tag"
+	"fieldferry/web/plant"
+)
+
+var (
+	_ plant.Editor  = (*Gateway)(nil)
+	_ plant.Control = (*Gateway)(nil)
+)
+
+// Revision returns the running revision.
+func (g *Gateway) Revision() plant.Revision {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return plant.Revision{ID: g.config.Version, At: g.started}
+}
+
+func (g *Gateway) revisions() *revision.Store { return revision.Open(revision.Dir(g.opts.ConfigDir)) }
+
+// History returns what was applied, newest first.
+func (g *Gateway) History(_ context.Context, limit int) ([]plant.Revision, error) {
+	all, err := g.revisions().List()
+	if err != nil {
+		return nil, fmt.Errorf("list revisions: %w", err)
+	}
+	var out []plant.Revision
+	for _, r := range all[:min(limit, len(all))] {
+		out = append(out, pageRevision(r))
+	}
+	return out, nil
+}
+
+func pageRevision(r revision.Revision) plant.Revision {
+	return plant.Revision{ID: r.ID, At: r.Time, Author: r.Author, Comment: r.Comment, Changes: r.Changes}
+}
+
+// Check tells what a draft would do.
+func (g *Gateway) Check(_ context.Context, d plant.Draft) (plant.Report, error) {
+	g.applying.Lock()
+	defer g.applying.Unlock()
+	p, err := g.plan(d)
+	if err != nil {
+		return plant.Report{}, err
+	}
+	return p.report, nil
+}
+
+// Apply saves a draft and puts it into force.
+func (g *Gateway) Apply(_ context.Context, d plant.Draft, author string) (plant.Report, error) {
+	g.applying.Lock()
+	defer g.applying.Unlock()
+	p, err := g.plan(d)
+	if err != nil || len(p.report.Faults) > 0 || len(p.report.Effects) == 0 {
+		return p.report, err
+	}
+	words := make([]string, len(p.report.Effects))
+	for i, e := range p.report.Effects {
+		words[i] = e.Text
+	}
+	r, err := g.revisions().Save(revision.Change{
+		Name: configs.TagMapFile, Data: p.file, IfMatch: revision.Version(p.base), Author: author, Comment: d.Comment, Changes: words, Time: time.Now(),
+	})
+	if errors.Is(err, revision.ErrChanged) {
+		return plant.Report{}, plant.ErrStale
+	}
+	if err != nil {
+		return plant.Report{}, fmt.Errorf("save the tag map: %w", err)
+	}
+	if err := g.adopt(p.next); err != nil {
+		return plant.Report{}, fmt.Errorf("the change is saved, but not all of it runs: %w", err)
+	}
+	applied := pageRevision(r)
+	applied.ID = p.next.Version
+	p.report.Applied = &applied
+	g.log.Info("configuration applied", "author", author, "changes", len(words), "revision", p.next.Version)
+	return p.report, nil
+}
+
+// planned is a draft that was thought through.
+type planned struct {
+	base, file []byte // the tag map before and after
+	next       *configs.Gateway
+	report     plant.Report
+}
+
+// plan edits the tag map in memory and loads the result. The caller holds
+// applying.
+func (g *Gateway) plan(d plant.Draft) (planned, error) {
+	g.mu.Lock()
+	cur := g.config
+	g.mu.Unlock()
+	p := planned{}
+	var err error
+	p.base, err = os.ReadFile(filepath.Join(g.opts.ConfigDir, configs.TagMapFile))
+	if err != nil {
+		return p, fmt.Errorf("read the tag map: %w", err)
+	}
+	if d.Base != cur.Version || revision.Version(p.base) != fileVersion(cur, configs.TagMapFile) {
+		return p, plant.ErrStale
+	}
+	p.file = p.base
+	for _, c := range d.Changes {
+		edited, err := configs.EditTag(p.file, c.Device, c.Tag, c.Set)
+		if err != nil {
+			p.report.Faults = append(p.report.Faults, plant.Fault{Device: c.Device, Tag: c.Tag, File: configs.TagMapFile, Text: err.Error()})
+			continue
+		}
+		p.file = edited
+	}
+	if len(p.report.Faults) > 0 {
+		return p, nil
+	}
+	p.next, err = g.load(g.opts.ConfigDir, map[string][]byte{configs.TagMapFile: p.file})
+	var faults configs.Faults
+	if errors.As(err, &faults) {
+		p.report.Faults = pageFaults(faults, p.file)
+		return p, nil
+	}
+	if err != nil {
+		return p, err
+	}
+	p.report.Effects = effects(cur, p.next, g.changedLinks(p.next))
+	return p, nil
+}
+
+func fileVersion(cfg *configs.Gateway, name string) string {
+	for _, f := range cfg.Files {
+		if f.Name == name {
+			return f.Version
+		}
+	}
+	return ""
+}
+
+// pageFaults says which field of which tag a fault belongs to, as far as that
+// is written in the tag map.
+func pageFaults(faults configs.Faults, tagMap []byte) []plant.Fault {
+	out := make([]plant.Fault, len(faults))
+	for i, f := range faults {
+		out[i] = plant.Fault{File: f.File, Line: f.Line, Column: f.Column, Path: f.Path, Text: f.Text, Hint: f.Hint}
+		if f.File == configs.TagMapFile {
+			out[i].Device, out[i].Tag, out[i].Key = configs.Owner(tagMap, f.Path)
+		}
+	}
+	return out
+}
+
+// settings are all keys of a tag with what they are set to, and where.
+func settings(cfg *configs.Gateway, t *tag.Tag) map[string]plant.Setting {
+	out := map[string]plant.Setting{}
+	for _, s := range cfg.Explain(t) {
+		if s.Of == "tag" {
+			out[s.Key] = plant.Setting{Text: s.Value, From: s.From}
+		}
+	}
+	return out
+}
+
+// effects tells the difference between two configurations in words.
+func effects(cur, next *configs.Gateway, changed []*tag.Link) []plant.Effect {
+	var out []plant.Effect
+	restarts := map[string]bool{}
+	for _, l := range changed {
+		restarts[l.Name] = true
+	}
+	for _, t := range next.Tags() {
+		if !restarts[t.Device.Link.Name] {
+			continue
+		}
+		old := cur.Find(t.Device.Name, t.Name)
+		if old == nil {
+			out = append(out, plant.Effect{Device: t.Device.Name, Tag: t.Name, Text: "new tag " + t.Path()})
+			continue
+		}
+		out = append(out, tagEffects(settings(cur, old), settings(next, t), t)...)
+	}
+	for _, t := range cur.Tags() {
+		if next.Find(t.Device.Name, t.Name) == nil {
+			out = append(out, plant.Effect{Device: t.Device.Name, Tag: t.Name, Text: "tag " + t.Path() + " is removed"})
+		}
+	}
+	out = append(out, linkEffects(cur, next, changed)...)
+	return append(out, uplinkEffects(cur, next)...)
+}
+
+func tagEffects(old, now map[string]plant.Setting, t *tag.Tag) (out []plant.Effect) {
+	keys := map[string]bool{}
+	for k := range old {
+		keys[k] = true
+	}
+	for k := range now {
+		keys[k] = true
+	}
+	for _, k := range slices.Sorted(maps.Keys(keys)) {
+		if a, b := old[k].Text, now[k].Text; a != b {
+			out = append(out, plant.Effect{Device: t.Device.Name, Tag: t.Name,
+				Text: fmt.Sprintf("%s of %s: %s → %s", k, t.Path(), orNothing(a), orNothing(b))})
+		}
+	}
+	return out
+}
+
+func orNothing(s string) string {
+	if s == "" {
+		return "not set"
+	}
+	return s
+}
+
+func linkEffects(cur, next *configs.Gateway, changed []*tag.Link) (out []plant.Effect) {
+	had, has := map[string]bool{}, map[string]bool{}
+	for _, l := range cur.Links {
+		had[l.Name] = true
+	}
+	for _, l := range next.Links {
+		has[l.Name] = true
+	}
+	for _, l := range changed {
+		text := fmt.Sprintf("link %s restarts: %d devices pause for a moment", l.Name, len(l.Devices))
+		if !had[l.Name] {
+			text = fmt.Sprintf("new link %s with %d devices", l.Name, len(l.Devices))
+		}
+		out = append(out, plant.Effect{Link: l.Name, Text: text})
+	}
+	for _, l := range cur.Links {
+		if !has[l.Name] {
+			out = append(out, plant.Effect{Link: l.Name, Text: fmt.Sprintf("link %s with %d devices is removed", l.Name, len(l.Devices))})
+		}
+	}
+	return out
+}
+
+func uplinkEffects(cur, next *configs.Gateway) (out []plant.Effect) {
+	old := map[string]int{}
+	for i, u := range cur.Uplinks {
+		old[u.Name] = i
+	}
+	for _, u := range next.Uplinks {
+		i, had := old[u.Name]
+		delete(old, u.Name)
+		switch {
+		case !had:
+			out = append(out, plant.Effect{Text: "new uplink " + u.Name})
+		case !sameUplink(cur, cur.Uplinks[i], next, u):
+			out = append(out, plant.Effect{Text: "uplink " + u.Name + " connects anew"})
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(old)) {
+		out = append(out, plant.Effect{Text: "uplink " + name + " is removed; what it had not sent is given up"})
+	}
+	return out
+}
+
+// Reload reads the configuration directory again and puts it into force.
+func (g *Gateway) Reload(_ context.Context, author string) (plant.Report, error) {
+	g.applying.Lock()
+	defer g.applying.Unlock()
+	g.mu.Lock()
+	cur := g.config
+	g.mu.Unlock()
+	next, err := g.load(g.opts.ConfigDir, nil)
+	var faults configs.Faults
+	if errors.As(err, &faults) {
+		g.mu.Lock()
+		g.fault = faults[0].Error() + more(len(faults)-1)
+		g.mu.Unlock()
+		file, _ := os.ReadFile(filepath.Join(g.opts.ConfigDir, configs.TagMapFile)) // only to name the fields
+		return plant.Report{Faults: pageFaults(faults, file)}, nil
+	}
+	if err != nil {
+		return plant.Report{}, err
+	}
+	rep := plant.Report{Effects: effects(cur, next, g.changedLinks(next))}
+	if err := g.adopt(next); err != nil {
+		return plant.Report{}, fmt.Errorf("not all of the new configuration runs: %w", err)
+	}
+	g.log.Info("configuration reloaded", "author", author, "changes", len(rep.Effects), "revision", next.Version)
+	rep.Applied = &plant.Revision{ID: next.Version, At: time.Now(), Author: author}
+	return rep, nil
+}
+
+// Read asks the device for a tag now.
+func (g *Gateway) Read(ctx context.Context, device, name string) (plant.Value, error) {
+	c := g.store.Find(device, name)
+	if c == nil {
+		return plant.Value{}, fmt.Errorf("%s/%s: %w", device, name, plant.ErrUnknown)
+	}
+	t := c.Tag()
+	g.mu.Lock()
+	p := g.links[t.Device.Link.Name]
+	g.mu.Unlock()
+	now := time.Now()
+	if p == nil || p.link != t.Device.Link {
+		return plant.Value{Quality: tag.BadFor(tag.ReasonLinkDown), Time: now, Fresh: now}, nil
+	}
+	s, err := p.runner.Read(ctx, t)
+	if err != nil {
+		return plant.Value{Quality: tag.BadFor(err.Error()), Time: now, Fresh: now}, nil
+	}
+	return plant.Value{Value: p.table.Engineering(t, s.Value), Quality: s.Quality, Time: s.Time, Fresh: time.Now(), Version: c.Version()}, nil
+}

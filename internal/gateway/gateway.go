@@ -1,0 +1,183 @@
+package gateway
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"fieldferry/buffer"
+	"fieldferry/command"
+	"fieldferry/configs"
+	"fieldferry/drivers"
+	_ "fieldferry/drivers/all" // the protocols
+	"fieldferry/live"
+	"fieldferry/mapping/calc"
+	"fieldferry/tag"
+	"fieldferry/web/plant"
+)
+
+// Options say where a gateway finds its files.
+type Options struct {
+	ConfigDir  string // gateway.yaml, tagmap.yaml, profiles/
+	AdminFile  string // what the administrator decided; it need not exist
+	RuntimeDir string // control socket and the buffer's pending block; made if missing
+	Version    string // of the program
+	Log        *slog.Logger
+
+	// Ready is called once everything runs, with the address of the page;
+	// nil is allowed.
+	Ready func(page string)
+}
+
+// Gateway is everything that runs. Make it with New, run it with Run, once.
+type Gateway struct {
+	opts     Options
+	log      *slog.Logger
+	started  time.Time
+	store    *live.Store
+	calc     drivers.Driver
+	buffer   *buffer.Buffer
+	audit    *command.Audit
+	commands *command.Service
+
+	// applying is held while a configuration is put into force, so that two
+	// people take turns.
+	applying sync.Mutex
+
+	mu         sync.Mutex // guards the fields below
+	config     *configs.Gateway
+	fault      string      // why a newer configuration on disk does not run
+	tags       []plant.Tag // of config
+	generation uint64      // of tags, grows with every configuration
+	links      map[string]*linkPart
+	uplinks    map[string]*uplinkPart
+}
+
+// New loads the configuration and opens the buffer; nothing runs yet. With a
+// broken configuration the last good one is used, and the fault shown; where
+// there is none, the error wraps configs.Faults.
+func New(o Options) (*Gateway, error) {
+	cfg, fault, err := loadOrLastGood(o)
+	if err != nil {
+		return nil, err
+	}
+	g := &Gateway{
+		opts: o, log: o.Log, started: time.Now(), store: live.New(), config: cfg, fault: fault, tags: listTags(cfg), generation: 1,
+		links: map[string]*linkPart{}, uplinks: map[string]*uplinkPart{},
+	}
+	g.calc = calc.New(g.store)
+	if err := g.openState(cfg); err != nil {
+		return nil, err
+	}
+	if fault != "" {
+		g.log.Error("the configuration has faults: the last good one runs", "err", fault)
+	}
+	return g, nil
+}
+
+// openState opens what outlives a run: the buffer and the audit.
+func (g *Gateway) openState(cfg *configs.Gateway) error {
+	bc := cfg.Buffer
+	bc.RuntimeDir = g.opts.RuntimeDir
+	b, err := buffer.Open(buffer.DirFS(), bc, g.log)
+	if err != nil {
+		return fmt.Errorf("open the buffer in %s: %w", bc.Dir, err)
+	}
+	audit, err := command.OpenAudit(filepath.Join(filepath.Dir(bc.Dir), "audit", "commands.jsonl"))
+	if err != nil {
+		return errors.Join(err, b.Close())
+	}
+	g.buffer, g.audit = b, audit
+	g.commands = command.New(g.store, audit, g.log, time.Now)
+	return nil
+}
+
+// Run starts everything and keeps it running until ctx ends; then it stops in
+// order, so that what was read is kept and what was sent is known.
+//
+// hup asks for a reload, as SIGHUP does; nil for never.
+func (g *Gateway) Run(ctx context.Context, hup <-chan os.Signal) (err error) {
+	defer func() { err = errors.Join(err, g.closeState()) }()
+	g.applying.Lock()
+	g.mu.Lock()
+	cfg := g.config
+	g.mu.Unlock()
+	err = g.startAll(cfg)
+	g.applying.Unlock()
+	defer g.stopAll()
+	if err != nil {
+		return err
+	}
+	return g.serve(ctx, hup)
+}
+
+// startAll starts uplinks before links, so that a new uplink's position is
+// fixed before the first sample.
+func (g *Gateway) startAll(cfg *configs.Gateway) error {
+	g.setRules(cfg)
+	for _, u := range cfg.Uplinks {
+		p, err := g.startUplink(cfg, u)
+		if err != nil {
+			return err
+		}
+		g.mu.Lock()
+		g.uplinks[u.Name] = p
+		g.mu.Unlock()
+	}
+	return g.startLinks(cfg, cfg.Links, nil)
+}
+
+// setRules tells the command service what this configuration allows.
+func (g *Gateway) setRules(cfg *configs.Gateway) {
+	g.commands.SetRules(command.Rules{
+		Allow: cfg.Admin.Writes,
+		Limits: func(t *tag.Tag) command.Limits {
+			m := cfg.Mapping(t)
+			return command.Limits{Min: m.Min, Max: m.Max}
+		},
+		Lane: g.laneOf,
+	})
+}
+
+// listTags is the page's list of the tags of a configuration.
+func listTags(cfg *configs.Gateway) []plant.Tag {
+	var out []plant.Tag
+	for _, t := range cfg.Tags() {
+		out = append(out, plant.Tag{Tag: t, Settings: settings(cfg, t)})
+	}
+	slices.SortFunc(out, func(a, b plant.Tag) int {
+		return cmp.Or(cmp.Compare(a.Device.Name, b.Device.Name), cmp.Compare(a.Name, b.Name))
+	})
+	return out
+}
+
+// stopAll stops links before uplinks, so that the last samples and the death
+// message can still be sent.
+func (g *Gateway) stopAll() {
+	g.applying.Lock()
+	defer g.applying.Unlock()
+	g.mu.Lock()
+	links, uplinks := g.links, g.uplinks
+	g.links, g.uplinks = map[string]*linkPart{}, map[string]*uplinkPart{}
+	g.mu.Unlock()
+	var wg sync.WaitGroup
+	for _, p := range links {
+		wg.Go(p.stop)
+	}
+	wg.Wait()
+	for _, p := range uplinks {
+		wg.Go(p.stop)
+	}
+	wg.Wait()
+}
+
+func (g *Gateway) closeState() error {
+	return errors.Join(g.buffer.Close(), g.audit.Close())
+}
