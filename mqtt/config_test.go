@@ -1,6 +1,7 @@
 package mqtt
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -54,7 +55,8 @@ func TestValidateTellsEveryFaultWithPathAndHint(t *testing.T) {
 		conf := valid()
 		c.change(&conf)
 		err := conf.Validate()
-		if _, ok := err.(tag.Faults); !ok || err.Error() != c.want {
+		var faults tag.Faults
+		if !errors.As(err, &faults) || err.Error() != c.want {
 			t.Errorf("%s:\n got %v\nwant %s", c.name, err, c.want)
 		}
 		if err != nil && strings.Contains(err.Error(), "geheim") {

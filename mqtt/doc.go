@@ -14,7 +14,8 @@
 // policy.go for what each reason code means.
 //
 // History: a sample that entered the buffer more than five seconds before the
-// connection was made, or in an earlier run, is historical. It is sent in its
+// connection was made, before the uplink began, or in an earlier run of the
+// gateway, is historical. It is sent in its
 // order, marked, and never retained. Age is measured by the gateway's own
 // monotonic clock, once a second (up to ten seconds while a dial hangs), never
 // by a timestamp: a device's clock may be wrong. Where the newest sample of a

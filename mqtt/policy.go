@@ -10,7 +10,8 @@ import (
 // verdict says what the answer to a message means. A message that the broker
 // will never take is Refused; flight decides whether it is the message or the
 // broker. Everything that may pass later is on Hold: the position stays, and
-// the message is sent again after a pause.
+// the message is sent again after a pause. What was on its way behind it may
+// have arrived meanwhile, and is repeated after it.
 func verdict(code wire.Code) flight.Verdict {
 	switch {
 	case !code.Refused():

@@ -38,6 +38,11 @@ type asider interface {
 	PutAside(seq uint64, reason string)
 }
 
+var (
+	_ Source = (*buffer.Reader)(nil)
+	_ asider = (*buffer.Reader)(nil)
+)
+
 // Identity is what the gateway says of itself in its status.
 type Identity struct {
 	Name     string

@@ -107,7 +107,7 @@ func (v *values) Serve(ctx context.Context, c *wire.Client) (bool, error) {
 	err := v.watch(ctx, pumped)
 	halt()
 	v.farewell(err)
-	<-pumped // the second value of its life: see watch
+	_ = <-pumped // watch has seen it, or has a better reason
 	v.setWindow(nil, 0)
 	v.collect()
 	v.repairs.lost()

@@ -158,14 +158,10 @@ func (p *Proxy) bytes(dst io.Writer, src *bufio.Reader) error {
 
 // packets moves one packet from the broker to the client, or lets it vanish.
 func (p *Proxy) packets(dst io.Writer, src *bufio.Reader) error {
-	head, err := src.Peek(2)
-	if err != nil {
-		return err
-	}
-	size, shift := 0, 0
-	n := 1
+	size, shift, n := 0, 0, 1
 	for ; ; n++ {
-		if head, err = src.Peek(n + 1); err != nil {
+		head, err := src.Peek(n + 1)
+		if err != nil {
 			return err
 		}
 		size |= int(head[n]&0x7f) << shift
@@ -185,7 +181,7 @@ func (p *Proxy) packets(dst io.Writer, src *bufio.Reader) error {
 	if swallow {
 		return nil
 	}
-	_, err = dst.Write(b)
+	_, err := dst.Write(b)
 	return err
 }
 

@@ -150,8 +150,9 @@ func (k *Keeper) use(ctx context.Context, t *target, c *wire.Client, u User) {
 	k.failed(t, err)
 }
 
-// suspect recognises two clients with one id at a broker that does not say
-// so: it closes each connection soon after it was made.
+// suspect recognises connections that a broker closes soon after they were
+// made, again and again and without a word: mosquitto does so when two
+// clients have one id.
 func (k *Keeper) suspect(err error, lived time.Duration) error {
 	var e *wire.Error
 	if !errors.As(err, &e) || e.Kind != wire.Closed || lived > shortLife {
@@ -161,8 +162,8 @@ func (k *Keeper) suspect(err error, lived time.Duration) error {
 	if k.shorts++; k.shorts < shortLives {
 		return err
 	}
-	return &wire.Error{Kind: wire.Dismissed, Code: wire.TakenOver,
-		Err: fmt.Errorf("presumably, for the broker closed %d connections in a row within %v: %w", k.shorts, shortLife, err)}
+	return fmt.Errorf("%w: %d times in a row within %v of connecting: another client uses the client id %s, "+
+		"or the broker does not bear what it is sent: %w", errHangsUp, k.shorts, shortLife, k.o.ClientID, err)
 }
 
 // failed notes the end of a connection or an attempt, and when the next one
@@ -184,6 +185,9 @@ func (k *Keeper) failed(t *target, err error) {
 // trouble is the kind of an error: the same kind is not logged again.
 func trouble(t *target, err error) string {
 	var e *wire.Error
+	if errors.Is(err, errHangsUp) {
+		return t.broker.String() + errHangsUp.Error()
+	}
 	if errors.As(err, &e) {
 		return fmt.Sprintf("%s %d %d", t.broker, e.Kind, e.Code)
 	}

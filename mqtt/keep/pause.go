@@ -22,10 +22,16 @@ var (
 	outage   = schedule{30 * time.Second, 10 * time.Minute} // connected, but everything is refused
 )
 
+// errHangsUp is wrapped where a broker closes each connection soon.
+var errHangsUp = errors.New("the broker hangs up")
+
 // scheduleFor sorts the end of a connection, or of an attempt.
 func scheduleFor(err error) schedule {
 	if errors.Is(err, flight.ErrAllRefused) {
 		return outage
+	}
+	if errors.Is(err, errHangsUp) {
+		return takeover
 	}
 	var e *wire.Error
 	if !errors.As(err, &e) {

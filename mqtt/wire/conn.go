@@ -217,6 +217,3 @@ func (c *conn) announce() {
 func (c *conn) hurryLocked() {
 	_ = c.Conn.SetWriteDeadline(time.Now().Add(closeTimeout)) // fails only on a closed connection
 }
-
-// abort makes the next read fail.
-func (c *conn) abort() { _ = c.Conn.SetReadDeadline(time.Unix(1, 0)) } // fails only on a closed connection

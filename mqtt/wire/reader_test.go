@@ -73,6 +73,9 @@ func FuzzPackets(f *testing.F) {
 				return
 			}
 			_ = f.PacketReceived(cp, publishes)
+			for len(publishes) > 0 {
+				<-publishes
+			}
 		}
 	})
 }

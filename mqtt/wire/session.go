@@ -2,7 +2,6 @@ package wire
 
 import (
 	"context"
-	"errors"
 	"io"
 	"sync"
 
@@ -55,7 +54,6 @@ type flow struct {
 	waiting  map[uint16]request
 	lastID   uint16
 	received map[uint16]bool // ids of messages of QoS 2 between PUBREC and PUBREL: none, unless the broker sends what we did not ask for
-	unacked  int             // messages handed over and not acknowledged yet
 }
 
 func newFlow(result func(Result), fail func(error)) *flow {
@@ -183,39 +181,25 @@ func (f *flow) pubrec(cp *packets.ControlPacket, p *packets.Pubrec) {
 	f.send(&packets.Pubrel{PacketID: p.PacketID})
 }
 
-// publish passes a message on. The broker was told how many may be under way
-// at once; more would block the reading side, and with it the answers to what
-// we send. Within that number the wait for room is that of a callback that
-// does not block.
+// publish passes a message on. It may wait for room, for as long as callbacks
+// take, which do not block. How many a broker may send at once is not held
+// against it: mosquitto without a limit of its own does not keep to ours.
 func (f *flow) publish(p *packets.Publish, publishes chan<- *packets.Publish) {
 	f.mu.Lock()
 	again := p.QoS == 2 && f.received[p.PacketID]
 	if p.QoS == 2 {
 		f.received[p.PacketID] = true
 	}
-	tooMany := f.unacked >= maxReceiving
-	if !again && !tooMany {
-		f.unacked++
-	}
 	f.mu.Unlock()
-	switch {
-	case again:
+	if again {
 		f.send(&packets.Pubrec{PacketID: p.PacketID})
-	case tooMany:
-		f.fail(broken(errors.New("the broker sends more messages at once than it was told to")))
-		f.hangUp()
-	default:
-		publishes <- p
+		return
 	}
+	publishes <- p
 }
 
 // Ack acknowledges a message that was handed over.
 func (f *flow) Ack(p *packets.Publish) error {
-	if p.QoS > 0 {
-		f.mu.Lock()
-		f.unacked--
-		f.mu.Unlock()
-	}
 	switch p.QoS {
 	case 1:
 		f.send(&packets.Puback{PacketID: p.PacketID})
@@ -234,17 +218,6 @@ func (f *flow) send(p interface {
 	f.mu.Unlock()
 	if w != nil {
 		_, _ = p.WriteTo(w) // the conn keeps the error, and its reader ends the connection
-	}
-}
-
-// hangUp ends the connection by having its next read fail, without waiting
-// for the reading goroutine, which may be the caller.
-func (f *flow) hangUp() {
-	f.mu.Lock()
-	w := f.w
-	f.mu.Unlock()
-	if c, ok := w.(*conn); ok {
-		c.abort()
 	}
 }
 
