@@ -92,6 +92,40 @@ func TestPlantAnswersAndLeavesNothingBehind(t *testing.T) {
 	}
 }
 
+// TestSerialLineOutlivesItsReader: the gateway closes the port and opens it
+// again at every change of a tag on it.
+func TestSerialLineOutlivesItsReader(t *testing.T) {
+	p, err := NewPlant(0, func(string) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() { done <- p.Run(ctx) }()
+	for i := range 3 {
+		tty, err := os.OpenFile(p.Serial, os.O_RDWR, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		frame := []byte{1, 3, 0, 1, 0, 1}
+		if _, err := tty.Write(binary.LittleEndian.AppendUint16(frame, crc16(frame))); err != nil {
+			t.Fatal(err)
+		}
+		answer := make([]byte, 7)
+		if err := tty.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.ReadFull(tty, answer); err != nil || crc16(answer) != 0 {
+			t.Errorf("opened for the %d. time: got % x, %v, want an answer", i+1, answer, err)
+		}
+		tty.Close()
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Errorf("Run: %v", err)
+	}
+}
+
 func TestConfigurationNamesEveryPart(t *testing.T) {
 	p, err := NewPlant(0, func(string) {})
 	if err != nil {

@@ -10,7 +10,6 @@ import (
 	"math"
 	"math/rand/v2"
 	"net"
-	"os"
 	"sync"
 	"time"
 )
@@ -25,7 +24,7 @@ type Plant struct {
 
 	line, meters, serial map[byte]*slave
 	lineLn, metersLn     net.Listener
-	pty                  *os.File
+	pty                  *pty
 	press                *press
 	broker               *broker
 	killEvery            time.Duration
@@ -77,10 +76,13 @@ func units(n byte) map[byte]*slave {
 }
 
 func (p *Plant) close() {
-	for _, c := range []io.Closer{p.lineLn, p.metersLn, p.pty} {
+	for _, c := range []io.Closer{p.lineLn, p.metersLn} {
 		if c != nil {
 			c.Close()
 		}
+	}
+	if p.pty != nil {
+		p.pty.Close()
 	}
 }
 

@@ -3,16 +3,38 @@
 package demo
 
 import (
+	"errors"
 	"fmt"
 	"os"
 
 	"golang.org/x/sys/unix"
 )
 
+// pty is the device's end of a pseudo terminal.
+type pty struct {
+	*os.File
+	other *os.File // the gateway's end, held open: when nobody has it open the device's end would fail for ever
+}
+
+// Close closes both ends.
+func (p *pty) Close() error { return errors.Join(p.File.Close(), p.other.Close()) }
+
 // openPTY opens a pseudo terminal in raw mode: what one end writes the other
 // reads, byte for byte. It returns the device's end and the path that the
-// gateway opens.
-func openPTY() (*os.File, string, error) {
+// gateway may open and close as often as it likes.
+func openPTY() (*pty, string, error) {
+	master, path, err := openMaster()
+	if err != nil {
+		return nil, "", err
+	}
+	other, err := os.OpenFile(path, os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		return nil, "", errors.Join(fmt.Errorf("open a pseudo terminal: %w", err), master.Close())
+	}
+	return &pty{master, other}, path, nil
+}
+
+func openMaster() (*os.File, string, error) {
 	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
 	if err != nil {
 		return nil, "", fmt.Errorf("open a pseudo terminal: %w", err)
