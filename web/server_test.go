@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -271,5 +272,43 @@ func TestCheckAndApply(t *testing.T) {
 	}
 	if w = r.do("POST", "/api/draft/apply", good, "If-Match", `"r0002"`); w.Code != 412 {
 		t.Errorf("apply on the old revision: %d, want 412", w.Code)
+	}
+}
+
+// TestWatch: a page that still shows the list of an old tag map is told so,
+// without an error that its console would show.
+func TestWatch(t *testing.T) {
+	r := newRig(t)
+	srv := httptest.NewServer(r.handler)
+	defer srv.Close()
+	client := &http.Client{Transport: &http.Transport{}}
+	defer client.CloseIdleConnections()
+	resp, err := client.Get(srv.URL + "/api/stream")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	in := bufio.NewScanner(resp.Body)
+	var hello struct{ Stream string }
+	for hello.Stream == "" && in.Scan() {
+		if data, ok := strings.CutPrefix(in.Text(), "data: "); ok {
+			if err := json.Unmarshal([]byte(data), &hello); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for _, c := range []struct {
+		body   string
+		status int
+		want   string
+	}{
+		{`{"generation":1,"tags":[0,1]}`, 200, `{"watching":true,"generation":1}`},
+		{`{"generation":7,"tags":[0,1]}`, 200, `{"watching":false,"generation":1}`},
+		{`{"generation":1,"tags":[99999]}`, 422, `watch tag 99999`},
+	} {
+		w := r.do("POST", "/api/stream/"+hello.Stream+"/watch", c.body)
+		if w.Code != c.status || !strings.Contains(w.Body.String(), c.want) {
+			t.Errorf("watch %s: %d %s, want %d %s", c.body, w.Code, w.Body, c.status, c.want)
+		}
 	}
 }

@@ -52,9 +52,7 @@ func (o *operations) registerReads(a huma.API) {
 }
 
 func (o *operations) registerWrites(a huma.API) {
-	watch := post("/api/stream/{stream}/watch", "watch", "Set the tags that a stream shows", 404, 409, 422)
-	watch.DefaultStatus = http.StatusNoContent
-	huma.Register(a, watch, o.watch)
+	huma.Register(a, post("/api/stream/{stream}/watch", "watch", "Set the tags that a stream shows", 404, 422), o.watch)
 	huma.Register(a, post("/api/draft/check", "check", "What a draft would do", 412, 422, 428), o.check)
 	huma.Register(a, post("/api/draft/apply", "apply", "Make a draft the running configuration", 412, 422, 428), o.apply)
 	huma.Register(a, post("/api/reload", "reload", "Read the configuration directory again", 422), o.reload)
@@ -186,17 +184,23 @@ type watchInput struct {
 	}
 }
 
-func (o *operations) watch(_ context.Context, in *watchInput) (*struct{}, error) {
+type watching struct {
+	Watching   bool   `json:"watching" doc:"Whether the stream shows these tags from now on. It does not when they are of another generation: fetch the list of tags again."`
+	Generation uint64 `json:"generation" doc:"The one that runs."`
+}
+
+// watch answers a page that is a moment behind without an error: the stream
+// tells it the new generation anyway.
+func (o *operations) watch(_ context.Context, in *watchInput) (*answer[watching], error) {
 	err := o.Hub.Watch(in.Stream, in.Body.Generation, in.Body.Tags)
 	switch {
 	case errors.Is(err, stream.ErrUnknown):
 		return nil, coded(http.StatusNotFound, "unknown_stream", "the stream has ended: open a new one")
-	case errors.Is(err, stream.ErrGeneration):
-		return nil, coded(http.StatusConflict, "stale_tags", "the tag map has changed: fetch the list of tags again")
-	case err != nil:
+	case err != nil && !errors.Is(err, stream.ErrGeneration):
 		return nil, NewProblem(http.StatusUnprocessableEntity, err.Error())
 	}
-	return &struct{}{}, nil
+	_, generation := o.Plant.Tags()
+	return &answer[watching]{watching{err == nil, generation}}, nil
 }
 
 type draftInput struct {

@@ -1,28 +1,10 @@
-import type { Page } from "playwright-core";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
-import { Harness, shot } from "./harness";
+import { cell, Harness, pageserver, row, shot, until } from "./harness";
 
-const h = new Harness();
+const h = new Harness(pageserver);
 beforeAll(() => h.start());
 afterAll(() => h.stop());
 beforeEach(() => h.say("go on"));
-
-const row = (path: string) => `[data-tag="${path}"]`;
-
-/** Polls until it holds: no test here waits for a while and hopes. */
-async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
-  const end = Date.now() + 20_000;
-  while (!(await holds())) {
-    if (Date.now() > end) {
-      throw new Error(`never came true: ${what}`);
-    }
-    await new Promise((again) => setTimeout(again, 50));
-  }
-}
-
-async function cell(page: Page, path: string, column: string): Promise<string> {
-  return (await page.textContent(`${row(path)} [data-column=${column}]`)) ?? "";
-}
 
 test("values move, and hold still when the plant does", async () => {
   const { page, wrong } = await h.page("panel");

@@ -11,11 +11,42 @@ export type Scheme = "light" | "dark";
 
 const browserPath = "/usr/bin/chromium";
 
+/** How a program is started and ended, and where its page is said to be. */
+type Program = {
+  name: "pageserver" | "demo";
+  args: (listen: string) => string[];
+  page: RegExp;
+  end: (p: ChildProcess) => void;
+};
+
+/** The page over the made-up plant, which moves as a test says. */
+export const pageserver: Program = {
+  name: "pageserver",
+  args: (listen) => ["-listen", listen],
+  page: /^(http:\S+)$/,
+  end: (p) => p.stdin?.end(),
+};
+
+/** The real gateway with the simulated plant; it ends by itself should the test be killed. */
+export const demo: Program = {
+  name: "demo",
+  args: (listen) => ["demo", "--listen", listen, "--kill-broker-every", "20s", "--for", "10m"],
+  page: /^ *page +(http:\S+)$/,
+  end: (p) => p.kill("SIGINT"),
+};
+
 /** A server of its own for one test file, and the browser that looks at it. */
 export class Harness {
   url = "";
+  /** What the program has printed so far. */
+  readonly printed: string[] = [];
+  private readonly program: Program;
   private server: ChildProcess | null = null;
   private browser: Browser | null = null;
+
+  constructor(program: Program) {
+    this.program = program;
+  }
 
   async start(): Promise<void> {
     if (!existsSync(browserPath)) {
@@ -30,12 +61,19 @@ export class Harness {
 
   /** Starts the server; a second call, after drop, starts another at the same address. */
   async serve(): Promise<void> {
-    const server = spawn(inject("server"), this.url === "" ? [] : ["-listen", new URL(this.url).host], { stdio: ["pipe", "pipe", "inherit"] });
+    const listen = this.url === "" ? "127.0.0.1:0" : new URL(this.url).host;
+    const server = spawn(inject(this.program.name), this.program.args(listen), { stdio: ["pipe", "pipe", "inherit"] });
     this.server = server;
     this.url = await new Promise<string>((found, failed) => {
       server.once("error", failed);
       server.once("exit", (code) => failed(new Error(`the server ended with ${code}`)));
-      createInterface({ input: server.stdout }).once("line", found);
+      createInterface({ input: server.stdout }).on("line", (line) => {
+        this.printed.push(line);
+        const page = this.program.page.exec(line)?.[1];
+        if (page !== undefined) {
+          found(page);
+        }
+      });
     });
   }
 
@@ -50,7 +88,7 @@ export class Harness {
     this.server = null;
     if (server !== null && server.exitCode === null) {
       const gone = new Promise((ended) => server.once("exit", ended));
-      server.stdin?.end();
+      this.program.end(server);
       await gone;
     }
   }
@@ -73,6 +111,7 @@ export class Harness {
       timezoneId: "Europe/Berlin",
       locale: "en-GB",
     });
+    context.setDefaultTimeout(patience);
     const page = await context.newPage();
     const wrong: string[] = [];
     // A broken Content-Security-Policy arrives as a console error too.
@@ -89,6 +128,27 @@ export class Harness {
     });
     return { page, wrong };
   }
+}
+
+/** How long a busy machine may take for what takes a moment, in milliseconds. */
+const patience = 60_000;
+
+/** Polls until it holds: no test here waits for a while and hopes. */
+export async function until(what: string, holds: () => Promise<boolean>, seconds = patience / 1000): Promise<void> {
+  const end = Date.now() + seconds * 1000;
+  while (!(await holds())) {
+    if (Date.now() > end) {
+      throw new Error(`never came true: ${what}`);
+    }
+    await new Promise((again) => setTimeout(again, 50));
+  }
+}
+
+export const row = (path: string) => `[data-tag="${path}"]`;
+
+/** What stands in one cell of the sheet. */
+export async function cell(page: Page, path: string, column: string): Promise<string> {
+  return (await page.textContent(`${row(path)} [data-column=${column}]`)) ?? "";
 }
 
 /** Leaves a picture to be looked at, when FIELDFERRY_SHOTS names a folder. */

@@ -1,8 +1,8 @@
 import { AxeBuilder } from "@axe-core/playwright";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { Harness, shot, type Scheme, type Size } from "./harness";
+import { Harness, pageserver, shot, type Scheme, type Size } from "./harness";
 
-const h = new Harness();
+const h = new Harness(pageserver);
 beforeAll(() => h.start());
 afterAll(() => h.stop());
 
@@ -10,8 +10,9 @@ const pages = [
   { name: "overview", path: "/", ready: "[data-testid=health]" },
   { name: "devices", path: "/devices", ready: "text=meter05" },
   { name: "device", path: "/devices/meter05", ready: "text=device dead" },
-  { name: "tags", path: "/tags", ready: "[data-column=value] .value" },
-  { name: "tag", path: "/tags?tag=pump/speed", ready: "form" },
+  // Its first rows have every quality that there is.
+  { name: "tags", path: "/tags?q=device:filler", ready: "[data-column=value] .value" },
+  { name: "tag", path: "/tags?q=pump/speed&tag=pump/speed", ready: "form" },
   { name: "uplinks", path: "/uplinks", ready: "text=cloud" },
   { name: "changes", path: "/changes", ready: "text=r0002" },
 ];
@@ -28,7 +29,8 @@ for (const size of sizes) {
         await page.waitForSelector(".chip"); // the first beat has arrived
         await page.evaluate(() => Promise.all(document.getAnimations().map((a) => a.finished.catch(() => undefined))));
         await shot(page, `${p.name}-${size}-${scheme}`);
-        const found = await new AxeBuilder({ page }).analyze();
+        // A row is like another; looking at forty of them takes ten times as long.
+        const found = await new AxeBuilder({ page }).exclude(".sheet-body > :nth-child(n+12)").exclude(".cards-body > :nth-child(n+12)").analyze();
         const faults = found.violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.target.join(" ") + " " + (n.failureSummary ?? "")).join(" | ")}`);
         expect.soft(faults, `${p.name}: accessibility`).toEqual([]);
         const wide = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);

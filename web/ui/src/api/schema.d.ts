@@ -375,7 +375,7 @@ export interface components {
             link: string;
             name: string;
             readable: boolean;
-            /** @description Every key that is set for this tag, at itself or above, by its name in the tag map. */
+            /** @description Every key that is written for this tag, at itself or above, by its name in the tag map. */
             settings: {
                 [key: string]: string;
             };
@@ -590,6 +590,15 @@ export interface components {
             generation: number;
             /** @description Ids of the list of tags. */
             tags: number[];
+        };
+        Watching: {
+            /**
+             * Format: int64
+             * @description The one that runs.
+             */
+            generation: number;
+            /** @description Whether the stream shows these tags from now on. It does not when they are of another generation: fetch the list of tags again. */
+            watching: boolean;
         };
     };
     responses: never;
@@ -948,24 +957,17 @@ export interface operations {
             };
         };
         responses: {
-            /** @description No Content */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description Not Found */
-            404: {
+            /** @description OK */
+            200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Watching"];
                 };
             };
-            /** @description Conflict */
-            409: {
+            /** @description Not Found */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };

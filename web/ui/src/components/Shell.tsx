@@ -3,7 +3,7 @@ import { useEffect } from "react";
 import type { Schemas } from "../api/client";
 import { useDraft } from "../draft/context";
 import { clockText } from "../lib/format";
-import { useStatus } from "../lib/queries";
+import { useStatus, useStatusAtTurns } from "../lib/queries";
 import { useLiveState, useNow } from "../live/context";
 import { SchemeSwitch } from "./SchemeSwitch";
 
@@ -46,6 +46,7 @@ export function Shell() {
 
 function Header() {
   const { data } = useStatus();
+  useStatusAtTurns();
   const health = useLiveState((s) => s.beat?.health);
   return (
     <header className="head">

@@ -1,5 +1,6 @@
 import type { ReactNode } from "react";
-import { ageText, clockText, utcText } from "../lib/format";
+import { ageText, clockText, revisionText, utcText } from "../lib/format";
+import { stateWords, type Part } from "../lib/states";
 import { useNow } from "../live/context";
 import { wordsOf } from "../api/client";
 
@@ -16,22 +17,13 @@ export function Panel({ title, aside, children }: { title: string; aside?: React
   );
 }
 
-const states: Record<string, { mark: string; word: string; look: string }> = {
-  up: { mark: "", word: "up", look: "plain" },
-  starting: { mark: "… ", word: "starting", look: "quiet" },
-  down: { mark: "✕ ", word: "down", look: "bad" },
-  dead: { mark: "✕ ", word: "dead", look: "bad" },
-  maintenance: { mark: "◇ ", word: "maintenance", look: "uncertain" },
-  disabled: { mark: "– ", word: "disabled", look: "quiet" },
-};
-
 /** A state in words; colour only when something is wrong. */
-export function StateText({ state, up }: { state: string; up?: string }) {
-  const s = states[state] ?? { mark: "", word: state, look: "plain" };
+export function StateText({ of, state }: { of: Part; state: string }) {
+  const { mark, word, look } = stateWords(of, state);
   return (
-    <span className={`look look-${s.look}`}>
-      {s.mark}
-      {state === "up" ? (up ?? s.word) : s.word}
+    <span className={`look look-${look}`}>
+      {mark}
+      {word}
     </span>
   );
 }
@@ -74,6 +66,15 @@ export function Oldest({ at, never }: { at: number; never: string }) {
 export function At({ at }: { at: number }) {
   const now = useNow();
   return <time dateTime={new Date(at).toISOString()} title={utcText(at)}>{clockText(at, now)}</time>;
+}
+
+/** A revision by its short name; the whole one on hover. */
+export function Revision({ id }: { id: string }) {
+  return (
+    <span className="revision" title={id}>
+      {revisionText(id)}
+    </span>
+  );
 }
 
 /** What stands in a page's place while it loads, and when it cannot. */

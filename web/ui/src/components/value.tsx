@@ -5,8 +5,8 @@ import { useNow, useRow } from "../live/context";
 
 type Props = { tag: TagItem; generation: number };
 
-/** The value of a tag, live; never without its look. */
-export function ValueText({ tag, generation }: Props) {
+/** The value of a tag, live; never without its look. Where there is no value there is no unit. */
+export function ValueText({ tag, generation, withUnit = false }: Props & { withUnit?: boolean }) {
   const row = useRow(tag.id, generation);
   const { look } = judge(row);
   if (!tag.readable) {
@@ -17,10 +17,13 @@ export function ValueText({ tag, generation }: Props) {
   }
   const exact = row.text === "" ? "no value" : row.text;
   return (
-    // A new key makes a new element, and with it the short fade of a changed value.
-    <span key={row.text} className={`value value-${look}`} title={exact}>
-      {row.text === "" ? "–" : valueText(row, tag.settings)}
-    </span>
+    <>
+      {/* A new key makes a new element, and with it the short fade of a changed value. */}
+      <span key={row.text} className={`value value-${look}`} title={exact}>
+        {row.text === "" ? "–" : valueText(row, tag.settings)}
+      </span>
+      {withUnit && row.text !== "" && tag.unit !== "" && <span className="dim"> {tag.unit}</span>}
+    </>
   );
 }
 

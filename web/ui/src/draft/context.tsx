@@ -82,6 +82,26 @@ export function useCheck(): Check {
   };
 }
 
+/**
+ * Why the settings of a tag cannot be changed in the page, as for devices that
+ * are made by a pattern; empty when they can. It is asked for with a draft
+ * that changes nothing.
+ */
+export function useFixed(device: string, tag: string, revision: string): string {
+  const { data } = useQuery({
+    queryKey: ["fixed", device, tag, revision],
+    retry: false,
+    staleTime: Infinity,
+    queryFn: async ({ signal }) => {
+      const report = unwrap(
+        await client.POST("/api/draft/check", { params: { header: { "If-Match": `"${revision}"` } }, body: { changes: [{ device, tag, set: {} }] }, signal }),
+      );
+      return report.faults.map((f) => `${f.text}${f.hint === undefined ? "" : ` – ${f.hint}`}`).join("; ");
+    },
+  });
+  return data ?? "";
+}
+
 export function isStale(error: unknown): boolean {
   return error instanceof ApiError && error.problem.code === "stale_revision";
 }

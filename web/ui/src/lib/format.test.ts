@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { ageText, bytesText, clockText, countText, shortAge, spanText, utcText, valueText } from "./format";
+import { ageText, bytesText, clockText, countText, revisionText, shareText, shortAge, spanText, utcText, valueText } from "./format";
 
 describe("ages", () => {
   test.each([
@@ -22,6 +22,9 @@ describe("ages", () => {
 
 test.each([
   [0, "–"],
+  [0.0000158, "< 1 ms"],
+  [0.001, "1 ms"],
+  [0.00702, "7 ms"],
   [0.012, "12 ms"],
   [0.5, "500 ms"],
   [0.6204, "620 ms"],
@@ -36,6 +39,18 @@ test.each([
   [48212, "48\u202f212"],
   [1204332, "1\u202f204\u202f332"],
 ])("a count of %i", (n, want) => expect(countText(n)).toBe(want));
+
+test.each([
+  [0, "0 %"],
+  [0.0003, "< 1 %"],
+  [0.014, "1 %"],
+  [1.24, "124 %"],
+])("a share of %f", (n, want) => expect(shareText(n)).toBe(want));
+
+test("a revision is named by its first digits", () => {
+  expect(revisionText("e5c26770b04b07ede2d5d75ddc7c764f")).toBe("e5c26770");
+  expect(revisionText("r0002")).toBe("r0002");
+});
 
 test.each([
   [512, "512 B"],

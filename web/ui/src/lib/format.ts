@@ -36,13 +36,16 @@ export function shortAge(ms: number): string {
   return `${Math.floor(s / 86400)} d`;
 }
 
-/** A span of seconds as configured or measured: "12 ms", "0.62 s", "10 s", "15 min". */
+/** A span of seconds as configured or measured: "< 1 ms", "7 ms", "620 ms", "1.5 s", "15 min". */
 export function spanText(seconds: number): string {
   if (seconds <= 0) {
     return "–";
   }
+  if (seconds < 0.001) {
+    return "< 1 ms";
+  }
   if (seconds < 1) {
-    return `${trim(seconds * 1000, 3)} ms`;
+    return `${Math.round(seconds * 1000)} ms`;
   }
   if (seconds < 120) {
     return `${trim(seconds, 3)} s`;
@@ -57,6 +60,22 @@ function trim(n: number, digits: number): string {
 /** 48212 as "48 212", with a narrow space that does not break. */
 export function countText(n: number): string {
   return String(Math.round(n)).replace(/\B(?=(\d{3})+$)/g, "\u202f");
+}
+
+/** 1 answer, 412 answers. */
+export function answersText(n: number): string {
+  return n === 1 ? "1 answer" : `${countText(n)} answers`;
+}
+
+/** A share of 1 in percent; what is more than nothing does not look like nothing. */
+export function shareText(share: number): string {
+  const percent = Math.round(share * 100);
+  return share > 0 && percent < 1 ? "< 1 %" : `${percent} %`;
+}
+
+/** The name of a revision as it is shown: short enough to read out, unlike a whole hash. */
+export function revisionText(id: string): string {
+  return id.slice(0, 8);
 }
 
 /** Bytes in binary units. */

@@ -16,6 +16,20 @@ export function useStatus() {
   });
 }
 
+/**
+ * Asks for the status at once when a part gets better or worse, so that a page
+ * does not contradict the header for long. For the one header.
+ */
+export function useStatusAtTurns(): void {
+  const turn = useLiveState((s) => (s.beat === null ? "" : `${s.beat.health.field.level} ${s.beat.health.buffer.level} ${s.beat.health.uplink.level}`));
+  const queries = useQueryClient();
+  useEffect(() => {
+    if (turn !== "") {
+      void queries.invalidateQueries({ queryKey: ["status"] });
+    }
+  }, [turn, queries]);
+}
+
 /** All tags; fetched again when the tag map changes. */
 export function useTags() {
   const generation = useLiveState((s) => s.generation);

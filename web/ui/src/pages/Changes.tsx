@@ -2,7 +2,7 @@ import { Button, TextInput } from "@mantine/core";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { ApiError, client, unwrap, wordsOf, type Schemas } from "../api/client";
-import { At, Panel, Waiting } from "../components/parts";
+import { At, Panel, Revision, Waiting } from "../components/parts";
 import { applyKey, isStale, keyOf, useCheck, useDraft } from "../draft/context";
 import { changes, type TagEdits } from "../draft/draft";
 import { labelOf } from "../draft/keys";
@@ -17,7 +17,7 @@ export function Changes() {
       <h1>Changes</h1>
       {applied !== null && count === 0 && (
         <p className="banner banner-done" role="status">
-          Applied: revision {applied.id} runs.
+          Applied: revision <Revision id={applied.id} /> runs.
         </p>
       )}
       {count === 0 ? (
@@ -52,7 +52,7 @@ function Review({ onApplied }: { onApplied: (r: Schemas["Revision"]) => void }) 
   const faults = check.report?.faults ?? [];
   const ready = check.report !== undefined && faults.length === 0 && check.report.effects.length > 0;
   return (
-    <Panel title="Draft" aside={<span className="dim">{count === 1 ? "1 setting" : `${count} settings`}, begun on revision {draft.base}</span>}>
+    <Panel title="Draft" aside={<span className="dim">{count === 1 ? "1 setting" : `${count} settings`}, begun on revision <Revision id={draft.base} /></span>}>
       {(check.stale || isStale(apply.error)) && <Stale />}
       <DraftTable faults={faults} />
       {check.report !== undefined && faults.length === 0 && <Effects effects={check.report.effects} />}
@@ -86,7 +86,7 @@ function Stale() {
   const running = useLiveState((s) => s.beat?.revision) ?? "";
   return (
     <div className="banner banner-uncertain" role="alert">
-      <p>◇ The configuration has changed since this draft was begun: revision {running} runs now. Its changes are in the history below.</p>
+      <p>◇ The configuration has changed since this draft was begun: revision <Revision id={running} /> runs now. Its changes are in the history below.</p>
       <Button size="compact-sm" variant="default" disabled={running === ""} onClick={() => dispatch({ do: "rebase", revision: running })}>
         Check my draft against it
       </Button>
@@ -192,10 +192,21 @@ function Faults({ faults }: { faults: Schemas["Fault"][] }) {
 
 function History() {
   const { data, error } = useHistory();
+  const running = useLiveState((s) => s.beat?.revision) ?? "";
   return (
     <Panel title="Applied revisions">
       {data === undefined ? (
         <Waiting error={error} />
+      ) : data.revisions.length === 0 ? (
+        <p className="dim">
+          None yet: the configuration runs as its files were written
+          {running !== "" && (
+            <>
+              , as revision <Revision id={running} />
+            </>
+          )}
+          .
+        </p>
       ) : (
         <table className="list">
           <thead>
@@ -208,16 +219,19 @@ function History() {
             </tr>
           </thead>
           <tbody>
-            {data.revisions.map((r) => (
-              <tr key={r.id}>
+            {data.revisions.map((r, i) => (
+              <tr key={`${r.at} ${r.id} ${i}`}>
                 <th scope="row" data-label="Revision">
-                  {r.id}
+                  <span>
+                    <Revision id={r.id} />
+                    {r.id === running && data.revisions.findIndex((x) => x.id === running) === i && <span className="dim"> runs</span>}
+                  </span>
                 </th>
                 <td data-label="When">
                   <At at={r.at} />
                 </td>
-                <td data-label="Who">{r.author}</td>
-                <td data-label="Why">{r.comment === "" ? "–" : r.comment}</td>
+                <td data-label="Who">{r.author === "" ? <span className="dim">by hand</span> : r.author}</td>
+                <td data-label="Why">{r.comment === "" ? <span className="dim">–</span> : r.comment}</td>
                 <td data-label="What changed">
                   <ul className="lines">
                     {r.changes.map((c, i) => (

@@ -1,6 +1,6 @@
 import { getRouteApi, Link } from "@tanstack/react-router";
 import { Ago, Figure, Since, StateText, Waiting } from "../components/parts";
-import { countText, spanText } from "../lib/format";
+import { answersText, countText, spanText } from "../lib/format";
 import { useStatus } from "../lib/queries";
 import { TagBrowser } from "../tags/TagBrowser";
 
@@ -28,11 +28,11 @@ export function DevicePage() {
   return (
     <div className="fill">
       <h1>
-        <Link to="/devices">Devices</Link> / {name} <StateText state={d.state} up="answers" />
+        <Link to="/devices">Devices</Link> / {name} <StateText of="device" state={d.state} />
       </h1>
       {d.state === "dead" && (
         <p className="banner banner-bad">
-          ✕ Dead for <Since at={d.since} />: {countText(d.missed)} answers missed in a row. {d.error}
+          ✕ Dead for <Since at={d.since} />, {answersText(d.missed)} missed in a row{d.error === undefined ? "" : `: ${d.error}`}
         </p>
       )}
       <dl className="figures">

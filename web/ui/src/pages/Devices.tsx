@@ -3,6 +3,7 @@ import { Fragment } from "react";
 import { Ago, Since, StateText, Waiting } from "../components/parts";
 import { countText, spanText } from "../lib/format";
 import { useStatus, useTags, type Status } from "../lib/queries";
+import { endpointText, isCalc } from "../lib/states";
 import { useLevels, useLive } from "../live/context";
 
 export function Devices() {
@@ -35,9 +36,9 @@ export function Devices() {
               <Fragment key={l.name}>
                 <tr className="tree-link">
                   <th scope="rowgroup" colSpan={9}>
-                    {l.name} <StateText state={l.state} up="connected" />{" "}
+                    {l.name} <StateText of={isCalc(l.driver) ? "calc" : "link"} state={l.state} />{" "}
                     <span className="dim">
-                      {l.driver} · {l.endpoint}
+                      {l.driver} · {endpointText(l)}
                     </span>
                     {l.error !== undefined && <span className="cause"> {l.error}</span>}
                   </th>
@@ -67,7 +68,7 @@ function DeviceRow({ device: d, bad }: { device: Status["devices"][number]; bad:
         </Link>
       </th>
       <td data-label="State">
-        <StateText state={d.state} up="answers" />
+        <StateText of="device" state={d.state} />
         {d.error !== undefined && <div className="cause">{d.error}</div>}
       </td>
       <td data-label="State for" className={calm}>

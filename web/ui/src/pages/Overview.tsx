@@ -1,7 +1,8 @@
 import { Link } from "@tanstack/react-router";
-import { Bar, Oldest, Panel, Since, StateText, Waiting } from "../components/parts";
-import { bytesText, countText, spanText } from "../lib/format";
+import { Bar, Oldest, Panel, Revision, Since, StateText, Waiting } from "../components/parts";
+import { answersText, bytesText, countText, shareText, spanText } from "../lib/format";
 import { useStatus, type Status } from "../lib/queries";
+import { endpointText, isCalc } from "../lib/states";
 import { useLiveState } from "../live/context";
 
 export function Overview() {
@@ -22,7 +23,7 @@ export function Overview() {
         </div>
       </div>
       <p className="dim foot">
-        Gateway {data.gateway}, version {data.version}, revision {data.revision}, running for <Since at={data.started} />.
+        Gateway {data.gateway}, version {data.version}, revision <Revision id={data.revision} />, running for <Since at={data.started} />.
       </p>
     </>
   );
@@ -57,10 +58,16 @@ function Links({ status }: { status: Status }) {
               <th>Driver</th>
               <th>Endpoint</th>
               <th className="num">Devices</th>
-              <th className="num">Requested</th>
-              <th className="num">Measured</th>
+              <th className="num" title="The shortest sampling interval of its tags">
+                Interval
+              </th>
+              <th className="num" title="How long it takes to read all of its devices once">
+                A round takes
+              </th>
               <th>Time used</th>
-              <th className="num">Overruns</th>
+              <th className="num" title="Reads that were skipped because the one before was still going on">
+                Skipped
+              </th>
             </tr>
           </thead>
           <tbody>
@@ -83,36 +90,38 @@ function LinkRow({ link, devices }: { link: Status["links"][number]; devices: St
         {link.name}
       </th>
       <td data-label="State">
-        <StateText state={link.state} up="connected" />
+        <StateText of={isCalc(link.driver) ? "calc" : "link"} state={link.state} />
         {link.error !== undefined && <div className="cause">{link.error}</div>}
       </td>
-      <td data-label="Driver" className="wide-only">{link.driver}</td>
-      <td data-label="Endpoint" className="cut wide-only" title={link.endpoint}>
-        {link.endpoint}
+      <td data-label="Driver" className="wide-only">
+        {link.driver}
+      </td>
+      <td data-label="Endpoint" className={isCalc(link.driver) ? "cut wide-only dim" : "cut wide-only"} title={link.endpoint}>
+        {endpointText(link)}
       </td>
       <td data-label="Devices" className="num">
         <span>
           {devices.length} {silent > 0 && <span className="look look-bad">✕ {silent} silent</span>}
         </span>
       </td>
-      <td data-label="Requested" className="num wide-only">
+      <td data-label="Interval" className="num wide-only">
         {spanText(link.requested_seconds)}
       </td>
-      <td data-label="Measured" className="num wide-only">
+      <td data-label="A round takes" className="num wide-only">
         {share > 1 ? <span className="look look-uncertain">◇ {spanText(link.measured_seconds)}</span> : spanText(link.measured_seconds)}
       </td>
       <td data-label="Time used">
         {link.measured_seconds > 0 ? (
           <span className="budget">
-            <Bar share={share} label={`${Math.round(share * 100)} % of the cycle`} />
-            <span className="num">{Math.round(share * 100)} %</span>
+            <Bar share={share} label={`${shareText(share)} of the interval`} />
+            <span className="num">{shareText(share)}</span>
             <span className="dim narrow-only">of {spanText(link.requested_seconds)}</span>
           </span>
         ) : (
           <span className="dim">–</span>
         )}
       </td>
-      <td data-label="Overruns" className={link.overruns === 0 ? "num wide-only" : "num"}>
+      <td data-label="Skipped" className={link.overruns === 0 ? "num wide-only" : "num"}>
         {link.overruns > 0 ? <span className="look look-uncertain">◇ {countText(link.overruns)}</span> : "0"}
       </td>
     </tr>
@@ -120,7 +129,6 @@ function LinkRow({ link, devices }: { link: Status["links"][number]; devices: St
 }
 
 const order = ["dead", "down", "maintenance", "starting", "up", "disabled"];
-const words: Record<string, string> = { up: "answering", starting: "not asked yet" };
 
 function DevicesPanel({ status }: { status: Status }) {
   const counts = useLiveState((s) => s.beat?.counts) ?? status.counts;
@@ -133,7 +141,7 @@ function DevicesPanel({ status }: { status: Status }) {
           .filter((x) => x.n > 0)
           .map((x) => (
             <li key={x.state}>
-              <b>{x.n}</b> {x.state === "up" || x.state === "starting" ? words[x.state] : <StateText state={x.state} />}
+              <b>{x.n}</b> {x.state === "up" ? (x.n === 1 ? "answers" : "answer") : <StateText of="device" state={x.state} />}
             </li>
           ))}
         {status.devices.length === 0 && <li className="dim">No device yet: name one in tagmap.yaml.</li>}
@@ -144,7 +152,8 @@ function DevicesPanel({ status }: { status: Status }) {
             <Link to="/devices/$device" params={{ device: d.name }}>
               {d.name}
             </Link>{" "}
-            <StateText state={d.state} /> for <Since at={d.since} />, {countText(d.missed)} answers missed
+            <StateText of="device" state={d.state} /> for <Since at={d.since} />
+            {d.missed > 0 && `, ${answersText(d.missed)} missed`}
           </li>
         ))}
       </ul>
@@ -196,7 +205,7 @@ function UplinksPanel({ status }: { status: Status }) {
                   {u.name}
                 </th>
                 <td data-label="State">
-                  <StateText state={u.state} up="connected" />
+                  <StateText of="uplink" state={u.state} />
                 </td>
                 <td data-label="Waiting" className="num">
                   {countText(u.pending)}
@@ -217,17 +226,16 @@ function BufferPanel({ status }: { status: Status }) {
   const b = status.buffer;
   const share = b.max_bytes > 0 ? b.bytes / b.max_bytes : 0;
   return (
-    <Panel title="Buffer" aside={<StateText state={b.state} up="writes" />}>
+    <Panel title="Buffer" aside={<StateText of="buffer" state={b.state} />}>
       {b.error !== undefined && <p className="cause">{b.error}</p>}
       <p className="budget">
-        <Bar share={share} limit={0.9} label={`${Math.round(share * 100)} % of the buffer is used`} />
+        <Bar share={share} limit={0.9} label={`${shareText(share)} of the buffer is used`} />
         <span className="num">
           {bytesText(b.bytes)} of {bytesText(b.max_bytes)}
         </span>
       </p>
       <p>
-        Oldest sample: <Since at={b.oldest} never="none" />
-        {b.oldest === 0 ? "" : " old"}. Taken in since the start: {countText(b.appended)}.
+        {b.oldest === 0 ? "Every sample is delivered" : <>Oldest sample not yet delivered: <Since at={b.oldest} /> old</>}. Taken in since the start: {countText(b.appended)}.
       </p>
       {b.dropped.map((d) => (
         <p key={d.reason} className="look look-bad">

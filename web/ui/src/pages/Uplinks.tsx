@@ -20,12 +20,12 @@ export function Uplinks() {
 
 function Uplink({ uplink: u }: { uplink: Status["uplinks"][number] }) {
   return (
-    <Panel title={u.name} aside={<StateText state={u.state} up="connected" />}>
+    <Panel title={u.name} aside={<StateText of="uplink" state={u.state} />}>
       {u.error !== undefined && <p className="cause">{u.error}</p>}
       <dl className="figures">
         <Figure name="Broker">{u.broker}</Figure>
         <Figure name="Format">{u.format}</Figure>
-        <Figure name={u.state === "up" ? "Connected for" : "In this state for"}>
+        <Figure name={u.state === "up" ? "Connected for" : u.state === "down" ? "Not connected for" : "In this state for"}>
           <Since at={u.since} />
         </Figure>
         <Figure name="Samples waiting">{countText(u.pending)}</Figure>

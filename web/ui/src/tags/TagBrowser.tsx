@@ -35,7 +35,7 @@ function Loaded({ device, line, onLine, open, onOpen, list }: Props & { list: Ta
   const phone = useMediaQuery("(max-width: 47.99em)", undefined, { getInitialValueInEffect: false });
   const own = useMemo(() => (device === undefined ? list.tags : list.tags.filter((t) => t.device === device)), [list, device]);
   const shown = useFiltered(own, line, list.generation);
-  const show = { tags: shown, generation: list.generation, onOpen, withDevice: device === undefined };
+  const show = { tags: shown, own, generation: list.generation, onOpen, withDevice: device === undefined };
   const opened = open === undefined ? undefined : list.tags.find((t) => `${t.device}/${t.name}` === open);
   return (
     <>
@@ -43,7 +43,7 @@ function Loaded({ device, line, onLine, open, onOpen, list }: Props & { list: Ta
         <TextInput
           className="filter-line"
           aria-label="Filter"
-          placeholder={device === undefined ? "Filter: device:pump quality:bad temperature" : "Filter: quality:bad temperature"}
+          placeholder={device === undefined ? "Filter: device:pump quality:bad" : "Filter: temperature quality:bad"}
           value={line}
           onChange={(e) => onLine(e.currentTarget.value)}
           type="search"

@@ -34,11 +34,11 @@ export function TagCards({ tags, generation, onOpen, withDevice }: ShowProps) {
               <button type="button" className={draft.tags[p] === undefined ? "card" : "card drafted"} onClick={() => onOpen(p)}>
                 <span className="card-name">{tag.name}</span>
                 <span className="card-value" data-column="value">
-                  <ValueText tag={tag} generation={generation} /> <span className="dim">{tag.unit}</span>
+                  <ValueText tag={tag} generation={generation} withUnit />
                 </span>
                 <span className="card-place dim">
                   {withDevice ? `${tag.device} · ` : ""}
-                  {tag.settings["address"] ?? ""}
+                  {tag.settings["address"] ?? (tag.settings["expr"] === undefined ? "" : "computed")}
                 </span>
                 <span className="card-state">
                   <QualityText tag={tag} generation={generation} /> <AgeText tag={tag} generation={generation} />

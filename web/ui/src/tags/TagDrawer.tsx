@@ -4,12 +4,12 @@ import { Link } from "@tanstack/react-router";
 import { client, unwrap, wordsOf, type Schemas } from "../api/client";
 import { Waiting } from "../components/parts";
 import { AgeText, QualityText, ValueText } from "../components/value";
-import { faultsOf, useCheck, useDraft } from "../draft/context";
+import { faultsOf, useCheck, useDraft, useFixed } from "../draft/context";
 import { path as pathOf, type TagEdits } from "../draft/draft";
 import { fieldsFor, type Field } from "../draft/keys";
 import { valueText } from "../lib/format";
 import { judge } from "../lib/quality";
-import { useTag, type TagItem } from "../lib/queries";
+import { useStatus, useTag, type TagItem } from "../lib/queries";
 import { useLiveState, useWatch } from "../live/context";
 
 type Props = { path: string; item: TagItem | undefined; generation: number; onClose: () => void };
@@ -57,7 +57,7 @@ function Now({ item, generation }: { item: TagItem; generation: number }) {
   return (
     <div className="now">
       <span className="now-value">
-        <ValueText tag={item} generation={generation} /> <span className="dim">{item.unit}</span>
+        <ValueText tag={item} generation={generation} withUnit />
       </span>
       <span className="now-state">
         <QualityText tag={item} generation={generation} /> <AgeText tag={item} generation={generation} />
@@ -85,6 +85,8 @@ function Answer({ item, row }: { item: TagItem; row: Schemas["Row"] }) {
 function Form({ item, detail, onClose }: { item: TagItem; detail: Schemas["TagDetail"]; onClose: () => void }) {
   const { draft, dispatch } = useDraft();
   const check = useCheck();
+  const fixed = useFixed(item.device, item.name, detail.revision);
+  const driver = useDriver(item.link);
   const keys = Object.keys(detail.settings);
   const edits: TagEdits | undefined = draft.tags[pathOf(item.device, item.name)];
   const faults = faultsOf(check.report, item.device, item.name, keys);
@@ -103,8 +105,13 @@ function Form({ item, detail, onClose }: { item: TagItem; detail: Schemas["TagDe
           {f.hint === undefined ? "" : ` – ${f.hint}`}
         </p>
       ))}
-      {fieldsFor(keys).map((g) => (
-        <fieldset key={g.name}>
+      {fixed !== "" && (
+        <p className="banner" data-testid="fixed">
+          These settings cannot be changed here: {fixed}
+        </p>
+      )}
+      {fieldsFor(keys, driver).map((g) => (
+        <fieldset key={g.name} disabled={fixed !== ""}>
           <legend>{g.name}</legend>
           {g.fields.map((f) => (
             <Input key={f.key} field={f} setting={detail.settings[f.key]} edit={edits?.edits[f.key]} faults={faults.get(f.key)} onChange={(to) => set(f.key, to)} />
@@ -132,6 +139,11 @@ function Form({ item, detail, onClose }: { item: TagItem; detail: Schemas["TagDe
   );
 }
 
+function useDriver(link: string): string {
+  const { data } = useStatus();
+  return data?.links.find((l) => l.name === link)?.driver ?? "";
+}
+
 type InputProps = {
   field: Field;
   setting: Schemas["Setting"] | undefined;
@@ -142,7 +154,7 @@ type InputProps = {
 
 function Input({ field, setting, edit, faults, onChange }: InputProps) {
   const from = setting?.from ?? "";
-  const inherited = from !== "" && from !== "tag" && (setting?.text ?? "") !== "" ? `from ${from}` : "";
+  const inherited = from === "tag" || (setting?.text ?? "") === "" ? "" : from === "default" ? "default" : `from ${from}`;
   const was = edit === undefined ? "" : `was ${edit.from === "" ? "nothing" : edit.from}`;
   const common = {
     className: `${field.long ? "long" : ""} ${edit === undefined ? "" : "drafted"}`,

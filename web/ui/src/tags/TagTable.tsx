@@ -4,12 +4,14 @@ import { useMemo, useRef, useState, type CSSProperties, type KeyboardEvent } fro
 import { AgeText, QualityText, ValueText } from "../components/value";
 import { useDraft } from "../draft/context";
 import { path, type TagEdits } from "../draft/draft";
-import { spanText } from "../lib/format";
 import type { TagItem } from "../lib/queries";
 import { useWatch } from "../live/context";
+import { all, columnsFor, gridOf, settled, type Column } from "./columns";
 
 export type ShowProps = {
   tags: TagItem[];
+  /** All tags that a filter could show, for the widths. */
+  own: TagItem[];
   generation: number;
   onOpen: (path: string) => void;
   withDevice: boolean;
@@ -18,51 +20,28 @@ export type ShowProps = {
 const features = tableFeatures({ rowSortingFeature, sortedRowModel: createSortedRowModel(), sortFns });
 const helper = createColumnHelper<typeof features, TagItem>();
 
-/** How a column is laid out; the table library knows nothing of it. */
-const layout: Record<string, { width: string; num?: boolean; live?: boolean; setting?: string }> = {
-  device: { width: "5.5rem" },
-  name: { width: "minmax(8.5rem, 1.4fr)" },
-  value: { width: "10.5rem", num: true, live: true },
-  unit: { width: "3rem", setting: "unit" },
-  quality: { width: "7.5rem", live: true },
-  age: { width: "3.6rem", num: true, live: true },
-  address: { width: "minmax(6.2rem, 1fr)", setting: "address" },
-  type: { width: "4.4rem", setting: "type" },
-  byte_order: { width: "5.6rem", setting: "byte_order" },
-  scale: { width: "3.4rem", num: true, setting: "scale" },
-  offset: { width: "3.8rem", num: true, setting: "offset" },
-  deadband: { width: "4.7rem", num: true, setting: "deadband" },
-  interval: { width: "4.4rem", num: true, setting: "interval" },
-  class: { width: "3.6rem", setting: "class" },
-  description: { width: "minmax(6rem, 1fr)", setting: "description" },
-};
-
 const numeric = (key: string) => (t: TagItem) => (t.settings[key] === undefined ? undefined : Number(t.settings[key]));
-const text = (key: string) => (t: TagItem) => t.settings[key] ?? "";
 
-const columns = helper.columns([
-  helper.accessor("device", { header: "Device" }),
-  helper.accessor("name", { header: "Tag" }),
-  helper.display({ id: "value", header: "Value" }),
-  helper.accessor("unit", { header: "Unit" }),
-  helper.display({ id: "quality", header: "Quality" }),
-  helper.display({ id: "age", header: "Age" }),
-  helper.accessor(text("address"), { id: "address", header: "Address" }),
-  helper.accessor(text("type"), { id: "type", header: "Type" }),
-  helper.accessor(text("byte_order"), { id: "byte_order", header: "Order" }),
-  helper.accessor(numeric("scale"), { id: "scale", header: "Scale", sortUndefined: "last" }),
-  helper.accessor(numeric("offset"), { id: "offset", header: "Offset", sortUndefined: "last" }),
-  helper.accessor(numeric("deadband"), { id: "deadband", header: "Deadband", sortUndefined: "last" }),
-  helper.accessor("interval_seconds", { id: "interval", header: "Interval" }),
-  helper.accessor(text("class"), { id: "class", header: "Class" }),
-  helper.accessor(text("description"), { id: "description", header: "Description" }),
-]);
+/** How a column sorts; live ones do not, since their rows would not hold still. */
+const sorters = helper.columns(
+  all.map((c) => {
+    if (c.live === true) {
+      return helper.display({ id: c.id, header: c.title });
+    }
+    if (c.id === "interval") {
+      return helper.accessor("interval_seconds", { id: c.id, header: c.title });
+    }
+    return c.num === true
+      ? helper.accessor(numeric(c.id), { id: c.id, header: c.title, sortUndefined: "last" })
+      : helper.accessor((t: TagItem) => settled(c.id, t), { id: c.id, header: c.title });
+  }),
+);
 
 const rowHeight = 28;
 
 /** The sheet: every property a column, the live value in the same row. */
-export function TagTable({ tags, generation, onOpen, withDevice }: ShowProps) {
-  const table = useTable({ features, columns, data: tags });
+export function TagTable({ tags, own, generation, onOpen, withDevice }: ShowProps) {
+  const table = useTable({ features, columns: sorters, data: tags });
   const rows = table.getRowModel().rows;
   const scroller = useRef<HTMLDivElement>(null);
   const [active, setActive] = useState(0);
@@ -74,8 +53,8 @@ export function TagTable({ tags, generation, onOpen, withDevice }: ShowProps) {
     generation,
     items.flatMap((v) => rows[v.index]?.original.id ?? []),
   );
-  const ids = table.getAllColumns().flatMap((c) => (c.id === "device" && !withDevice ? [] : [c.id]));
-  const style = useMemo(() => ({ gridTemplateColumns: ids.map((id) => layout[id]?.width ?? "auto").join(" ") }), [ids]);
+  const columns = useMemo(() => columnsFor(own, withDevice), [own, withDevice]);
+  const grid = useMemo(() => gridOf(columns), [columns]);
   const { draft } = useDraft();
   const at = Math.min(active, rows.length - 1);
 
@@ -106,34 +85,26 @@ export function TagTable({ tags, generation, onOpen, withDevice }: ShowProps) {
   };
 
   return (
-    <div className="sheet" ref={scroller} role="grid" aria-label="Tags" aria-rowcount={rows.length + 1} aria-colcount={ids.length}>
-      <div className="sheet-row sheet-head" role="row" aria-rowindex={1} style={style}>
-        {table.getHeaderGroups()[0]?.headers.map((h) => {
-          if (h.column.id === "device" && !withDevice) {
-            return null;
-          }
-          const sorted = h.column.getIsSorted();
-          const title = String(h.column.columnDef.header);
+    <div className="sheet" ref={scroller} role="grid" aria-label="Tags" aria-rowcount={rows.length + 1} aria-colcount={columns.length}>
+      <div className="sheet-row sheet-head" role="row" aria-rowindex={1} style={grid}>
+        {columns.map((c) => {
+          const sorter = table.getColumn(c.id);
+          const sorted = sorter?.getIsSorted();
           return (
-            <div
-              key={h.id}
-              role="columnheader"
-              className={layout[h.column.id]?.num ? "num" : ""}
-              aria-sort={sorted === "asc" ? "ascending" : sorted === "desc" ? "descending" : undefined}
-            >
-              {h.column.getCanSort() ? (
-                <button type="button" onClick={h.column.getToggleSortingHandler()}>
-                  {title}
+            <div key={c.id} role="columnheader" className={c.num === true ? "num" : ""} aria-sort={sorted === "asc" ? "ascending" : sorted === "desc" ? "descending" : undefined}>
+              {sorter?.getCanSort() === true ? (
+                <button type="button" onClick={sorter.getToggleSortingHandler()}>
+                  {c.title}
                   {sorted === "asc" ? " ↑" : sorted === "desc" ? " ↓" : ""}
                 </button>
               ) : (
-                title
+                c.title
               )}
             </div>
           );
         })}
       </div>
-      <div role="rowgroup" className="sheet-body" style={{ height: virtual.getTotalSize() }}>
+      <div role="rowgroup" className="sheet-body" style={{ height: virtual.getTotalSize(), minWidth: grid.minWidth }}>
         {items.map((v) => {
           const tag = rows[v.index]?.original;
           if (tag === undefined) {
@@ -149,7 +120,7 @@ export function TagTable({ tags, generation, onOpen, withDevice }: ShowProps) {
               aria-rowindex={v.index + 2}
               tabIndex={v.index === at ? 0 : -1}
               className={draft.tags[p] === undefined ? "sheet-row" : "sheet-row drafted"}
-              style={{ ...style, transform: `translateY(${v.start}px)` } satisfies CSSProperties}
+              style={{ ...grid, transform: `translateY(${v.start}px)` } satisfies CSSProperties}
               onClick={() => {
                 setActive(v.index);
                 onOpen(p);
@@ -157,8 +128,8 @@ export function TagTable({ tags, generation, onOpen, withDevice }: ShowProps) {
               onFocus={() => setActive(v.index)}
               onKeyDown={(e) => onKey(e, tag)}
             >
-              {ids.map((id) => (
-                <Cell key={id} column={id} tag={tag} generation={generation} edits={draft.tags[p]} />
+              {columns.map((c) => (
+                <Cell key={c.id} column={c} tag={tag} generation={generation} edits={draft.tags[p]} />
               ))}
             </div>
           );
@@ -168,42 +139,25 @@ export function TagTable({ tags, generation, onOpen, withDevice }: ShowProps) {
   );
 }
 
-function Cell({ column, tag, generation, edits }: { column: string; tag: TagItem; generation: number; edits: TagEdits | undefined }) {
-  const l = layout[column];
-  const setting = l?.setting;
-  const edit = setting === undefined ? undefined : edits?.edits[setting];
-  const shown = edit?.to ?? settled(column, tag);
+function Cell({ column: c, tag, generation, edits }: { column: Column; tag: TagItem; generation: number; edits: TagEdits | undefined }) {
+  const edit = c.setting === undefined ? undefined : edits?.edits[c.setting];
+  const shown = edit?.to ?? settled(c.id, tag);
   return (
     <div
       role="gridcell"
-      className={`${l?.num ? "num" : ""} ${edit === undefined ? "" : "edited"} ${column === "name" ? "strong" : ""}`}
-      title={l?.live ? undefined : shown}
-      data-column={column}
+      className={`${c.num === true ? "num" : ""} ${edit === undefined ? "" : "edited"} ${c.id === "name" ? "strong" : ""}`}
+      title={c.live === true ? undefined : shown}
+      data-column={c.id}
     >
-      {column === "value" ? (
+      {c.id === "value" ? (
         <ValueText tag={tag} generation={generation} />
-      ) : column === "quality" ? (
+      ) : c.id === "quality" ? (
         <QualityText tag={tag} generation={generation} />
-      ) : column === "age" ? (
+      ) : c.id === "age" ? (
         <AgeText tag={tag} generation={generation} />
       ) : (
         shown
       )}
     </div>
   );
-}
-
-function settled(column: string, tag: TagItem): string {
-  switch (column) {
-    case "device":
-      return tag.device;
-    case "name":
-      return tag.name;
-    case "interval":
-      return tag.interval_seconds > 0 ? spanText(tag.interval_seconds) : "";
-    case "class":
-      return tag.settings["class"] === "normal" ? "" : (tag.settings["class"] ?? "");
-    default:
-      return tag.settings[column] ?? "";
-  }
 }
