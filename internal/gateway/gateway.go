@@ -19,7 +19,6 @@ import (
 	_ "fieldferry/drivers/all" // the protocols
 	"fieldferry/live"
 	"fieldferry/mapping/calc"
-	"fieldferry/tag"
 	"fieldferry/web/plant"
 )
 
@@ -116,6 +115,9 @@ func (g *Gateway) Run(ctx context.Context, hup <-chan os.Signal) (err error) {
 	if err != nil {
 		return err
 	}
+	if g.runsNewest() {
+		g.keepGood(cfg)
+	}
 	return g.serve(ctx, hup)
 }
 
@@ -138,12 +140,9 @@ func (g *Gateway) startAll(cfg *configs.Gateway) error {
 // setRules tells the command service what this configuration allows.
 func (g *Gateway) setRules(cfg *configs.Gateway) {
 	g.commands.SetRules(command.Rules{
-		Allow: cfg.Admin.Writes,
-		Limits: func(t *tag.Tag) command.Limits {
-			m := cfg.Mapping(t)
-			return command.Limits{Min: m.Min, Max: m.Max}
-		},
-		Lane: g.laneOf,
+		Allow:  cfg.Admin.Writes,
+		Limits: g.limitsOf,
+		Lane:   g.laneOf,
 	})
 }
 

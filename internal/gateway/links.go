@@ -128,6 +128,19 @@ func (l lane) Write(ctx context.Context, t *tag.Tag, v tag.Value) (tag.Value, er
 	return l.part.table.Engineering(t, got.Value), nil
 }
 
+// limitsOf are the limits that the running link has for a tag: after a reload
+// a link that did not change still runs with the tags that it was made with.
+func (g *Gateway) limitsOf(t *tag.Tag) command.Limits {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	p := g.links[t.Device.Link.Name]
+	if p == nil {
+		return command.Limits{}
+	}
+	r, _ := p.table.Rule(t)
+	return command.Limits{Min: r.Config.Min, Max: r.Config.Max}
+}
+
 // laneOf finds the lane of a tag of the running configuration.
 func (g *Gateway) laneOf(t *tag.Tag) (command.Lane, bool) {
 	g.mu.Lock()
