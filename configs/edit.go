@@ -2,12 +2,10 @@ package configs
 
 import (
 	"reflect"
-	"strings"
 
 	"fieldferry/configs/edit"
 	"fieldferry/configs/strict"
 	"fieldferry/configs/tagmap"
-	"fieldferry/configs/tree"
 	"fieldferry/drivers"
 )
 
@@ -50,33 +48,4 @@ func keyKind(driver, key string) edit.Kind {
 		return edit.Group
 	}
 	return edit.Bare
-}
-
-// Subject tells which device, tag and key of a tag map a fault's path is
-// about, as far as it is about one: links[0].devices[2].tags[5].address is
-// tag 5 of device 2 by their names. file is the text that was checked.
-func Subject(file []byte, path string) (device, tag, key string) {
-	n := tree.Parse(TagMapFile, file, &tree.Report{}).Root
-	for path != "" && n != nil {
-		head := path
-		if i := strings.IndexByte(path, ']'); i >= 0 {
-			head = path[:i+1]
-		}
-		at, rest := n.Locate(head)
-		if rest != "" || head == path && !strings.HasSuffix(path, "]") {
-			return device, tag, strings.TrimPrefix(path, ".")
-		}
-		name := ""
-		if nn := at.Get("name"); nn != nil {
-			name = nn.Text
-		}
-		switch {
-		case strings.HasPrefix(head, "devices["):
-			device = name
-		case strings.HasPrefix(head, "tags["):
-			tag = name
-		}
-		n, path = at, strings.TrimPrefix(path[len(head):], ".")
-	}
-	return device, tag, ""
 }

@@ -332,22 +332,22 @@ func TestPrintFaults(t *testing.T) {
 	}
 }
 
-func TestSubject(t *testing.T) {
+func TestOwner(t *testing.T) {
 	file := []byte("links:\n  - name: l\n    devices:\n      - {name: d0}\n      - {name: d1, tags: [{name: t0, address: x, labels: {a: b}}]}\n")
 	tests := []struct{ path, want string }{
 		{"links[0].devices[1].tags[0].address", "d1 t0 address"},
-		{"links[0].devices[1].tags[0].labels.a", "d1 t0 labels.a"},
+		{"links[0].devices[1].tags[0].scale", "d1 t0 scale"},
 		{"links[0].devices[1].tags[0]", "d1 t0 "},
 		{"links[0].devices[1].unit_id", "d1  unit_id"},
 		{"links[0].endpoint", "  endpoint"},
-		{"links[7].devices[1]", "  links[7].devices[1]"},
-		{"defaults.interval", "  defaults.interval"},
+		{"links[7].devices[1]", "  "},
+		{"defaults.interval", "  interval"},
 		{"", "  "},
 	}
 	for _, tt := range tests {
-		d, tg, k := configs.Subject(file, tt.path)
+		d, tg, k := configs.Owner(file, tt.path)
 		if got := d + " " + tg + " " + k; got != tt.want {
-			t.Errorf("Subject(%q) = %q, want %q", tt.path, got, tt.want)
+			t.Errorf("Owner(%q) = %q, want %q", tt.path, got, tt.want)
 		}
 	}
 }

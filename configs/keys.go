@@ -10,6 +10,7 @@ import (
 	"fieldferry/buffer"
 	"fieldferry/configs/tagmap"
 	"fieldferry/configs/tree"
+	"fieldferry/drivers"
 	"fieldferry/tag"
 	"fieldferry/web"
 )
@@ -165,3 +166,7 @@ func (l *loader) place(path string, f tag.Fault, layers ...*tree.Node) {
 	}
 	l.report.AddBelow(best, rest, f.Text, f.Hint)
 }
+
+// TagKeys lists the keys that may be written at a tag on a link of a driver,
+// but for its name.
+func TagKeys(d drivers.Driver) []string { return tagmap.TagKeys(d) }

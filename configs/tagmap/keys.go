@@ -2,6 +2,7 @@ package tagmap
 
 import (
 	"reflect"
+	"slices"
 	"time"
 
 	"fieldferry/configs/strict"
@@ -128,4 +129,15 @@ func KeyType(drv drivers.Driver, key string) reflect.Type {
 		o = drv.Options()
 	}
 	return (&strict.Decoder{}).TypeOf(key, append(tagShapes(o), tagKeys{})...)
+}
+
+// TagKeys lists the keys that may be written at a tag on a link of a driver
+// (nil if unknown), but for its name.
+func TagKeys(drv drivers.Driver) []string {
+	var o drivers.Options
+	if drv != nil {
+		o = drv.Options()
+	}
+	keys := (&strict.Decoder{}).Keys(append(tagShapes(o), tagKeys{})...)
+	return slices.DeleteFunc(keys, func(k string) bool { return k == "name" })
 }

@@ -106,17 +106,11 @@ func (s *session) prepare(ctx context.Context, g *group) error {
 		dg, err = s.conn.Prepare(ctx, g.dev.dev, g.tags)
 		return err
 	})
-	switch {
-	case ctx.Err() != nil:
-		return ctx.Err()
-	case errors.Is(err, drivers.ErrLinkDown):
-		return err
-	case err == nil && dg == nil:
+	if err == nil && dg == nil {
 		err = errors.New("the driver planned nothing")
-		fallthrough
-	case err != nil:
-		s.missed(g, err)
-		return nil
+	}
+	if err != nil {
+		return s.failed(ctx, g, err)
 	}
 	g.g = dg
 	if sub, ok := dg.(drivers.Subscriber); ok && g.interval > 0 && sub.Subscribes() {
@@ -282,14 +276,8 @@ func (s *session) read(ctx context.Context, g *group) error {
 	})
 	now := time.Now()
 	s.r.stats.read(now.Sub(begin))
-	switch {
-	case ctx.Err() != nil:
-		return ctx.Err()
-	case errors.Is(err, drivers.ErrLinkDown):
-		return err
-	case err != nil:
-		s.missed(g, err)
-		return nil
+	if err != nil {
+		return s.failed(ctx, g, err)
 	}
 	s.buf = got[:0]
 	return s.deliver(g, got, now, now.Sub(begin))
@@ -317,6 +305,19 @@ func (g *group) stamp(got []tag.Sample) error {
 		}
 		got[i].Read = n
 	}
+	return nil
+}
+
+// failed tells the three faults apart: we are to stop, the link is gone, or the
+// device did not answer, which is no error of the session.
+func (s *session) failed(ctx context.Context, g *group, err error) error {
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case errors.Is(err, drivers.ErrLinkDown):
+		return err
+	}
+	s.missed(g, err)
 	return nil
 }
 

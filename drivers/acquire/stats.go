@@ -40,7 +40,6 @@ type DeviceStats struct {
 type stats struct {
 	mu       sync.Mutex // guards the fields below
 	isUp     bool
-	wasUp    bool
 	told     bool // the tags were made bad and no device has answered since
 	since    time.Time
 	lastErr  string

@@ -9,7 +9,6 @@ package drivertest
 import (
 	"context"
 	"errors"
-	"io"
 	"log/slog"
 	"testing"
 	"time"
@@ -104,7 +103,7 @@ func (h Harness) open(t *testing.T) *opened {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	t.Cleanup(cancel)
 	o := &opened{link: h.Link(t), ctx: ctx}
-	conn, err := h.Driver.Open(ctx, o.link, slog.New(slog.NewTextHandler(io.Discard, nil)))
+	conn, err := h.Driver.Open(ctx, o.link, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatalf("open: %v", err)
 	}

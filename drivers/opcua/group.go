@@ -142,16 +142,28 @@ func (p *point) sample(r value.Reading) tag.Sample {
 	return tag.Sample{Tag: p.tag, Value: r.Value, Quality: r.Quality, Time: r.Time}
 }
 
+// mostKinds is how many kinds of unknown structures one value may hold.
+const mostKinds = 8
+
 // interpret makes a reading of a value. A structure that is met for the first
 // time is read once more, since the library threw its body away.
 func (c *conn) interpret(ctx context.Context, p *point, dv *ua.DataValue, at time.Time) value.Reading {
-	r := p.reader.Read(dv, at)
-	if r.Unlearned != nil {
+	reader := p.reader
+	r := reader.Read(dv, at)
+	for range mostKinds {
+		if r.Unlearned == nil {
+			break
+		}
 		if err := value.Learn(r.Unlearned); err != nil {
 			c.log.Warn("a structure cannot be passed on", "tag", p.tag.Path(), "type", r.Unlearned.String(), "err", err)
-		} else if again, err := c.readOnce(ctx, []*ua.NodeID{p.node}, ua.AttributeIDValue); err == nil {
-			r = p.reader.Read(again[0], time.Now())
+			break
 		}
+		reader.Learned = append(reader.Learned, r.Unlearned.String())
+		again, err := c.readOnce(ctx, []*ua.NodeID{p.node}, ua.AttributeIDValue)
+		if err != nil {
+			break
+		}
+		r = reader.Read(again[0], time.Now())
 	}
 	if r.Overflow {
 		if n := c.overflow.Add(1); n == 1 {

@@ -66,12 +66,6 @@ func newLinkOptions() *LinkOptions { return &LinkOptions{Timeout: defaultTimeout
 
 func newTagOptions() *TagOptions { return &TagOptions{Mode: ModePoll} }
 
-// Paths returns the options that name files, so that a loader can take
-// relative ones from the directory of the configuration.
-func (o *LinkOptions) Paths() []*string {
-	return []*string{&o.Security.ServerCertFile, &o.Security.OwnCertDir, &o.Auth.PasswordFile}
-}
-
 // linkOptions are the options of a link, the defaults where it has none.
 func linkOptions(l *tag.Link) *LinkOptions {
 	if o, ok := l.Options.(*LinkOptions); ok && o != nil {

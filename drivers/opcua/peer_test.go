@@ -55,6 +55,9 @@ var truth = []struct {
 	{"Missing", tag.Value{}, "bad (BadNodeIdUnknown)"},
 }
 
+// The tests run beside each other: most of their time is the server's start
+// and the waiting for its timers.
+
 // pki is one directory for the certificates of all servers: a key takes
 // seconds to make.
 func pki() string { return filepath.Join(scratch, "pki") }
@@ -69,6 +72,7 @@ func plain(names ...string) (tags []*tag.Tag) {
 
 // TestPeerConformance holds the driver to the contract of all drivers.
 func TestPeerConformance(t *testing.T) {
+	t.Parallel()
 	s := opcuapeer.Start(t, opcuapeer.Options{PKI: pki()})
 	drivertest.Run(t, drivertest.Harness{
 		Driver: Driver{},
@@ -88,6 +92,7 @@ func TestPeerConformance(t *testing.T) {
 // TestPeerTypes reads every type polled and pushed, both in one device, with
 // limits that force several requests.
 func TestPeerTypes(t *testing.T) {
+	t.Parallel()
 	s := opcuapeer.Start(t, opcuapeer.Options{PKI: pki(), First: "urn:somebody:else",
 		Limits: map[string]int{"maxNodesPerRead": 7, "maxMonitoredItemsPerCall": 5}})
 	var tags []*tag.Tag
@@ -121,6 +126,7 @@ func TestPeerTypes(t *testing.T) {
 // TestPeerTooLarge has one node whose value the library cannot take: it alone
 // turns bad.
 func TestPeerTooLarge(t *testing.T) {
+	t.Parallel()
 	s := opcuapeer.Start(t, opcuapeer.Options{PKI: pki()})
 	l := newLink(s.Endpoint, plain("Double", "Large", "Int32", "Boolean")...)
 	c, g := open(t, l)
@@ -148,6 +154,7 @@ func TestPeerTooLarge(t *testing.T) {
 // intervals: nothing is lost, repeated or out of order, and every value has
 // its own source timestamp.
 func TestPeerSubscription(t *testing.T) {
+	t.Parallel()
 	s := opcuapeer.Start(t, opcuapeer.Options{PKI: pki(), TicksMillis: 200})
 	x := pushed("Counter", address("Counter"), Subscription{Publishing: time.Second})
 	_, g := open(t, newLink(s.Endpoint, x))
@@ -165,6 +172,7 @@ func TestPeerSubscription(t *testing.T) {
 // TestPeerOverflow lets the server's queue overflow: the value says so and it
 // is counted.
 func TestPeerOverflow(t *testing.T) {
+	t.Parallel()
 	s := opcuapeer.Start(t, opcuapeer.Options{PKI: pki(), TicksMillis: 60})
 	x := pushed("Counter", address("Counter"), Subscription{Publishing: 2 * time.Second, Queue: 5})
 	c, g := open(t, newLink(s.Endpoint, x))
@@ -182,6 +190,7 @@ func TestPeerOverflow(t *testing.T) {
 // TestPeerNodeComesAndGoes removes a subscribed and polled node and brings it
 // back.
 func TestPeerNodeComesAndGoes(t *testing.T) {
+	t.Parallel()
 	s := opcuapeer.Start(t, opcuapeer.Options{PKI: pki()})
 	gone := pushed("gone", address("Int32"), Subscription{})
 	other := pushed("other", address("Int16"), Subscription{})
@@ -203,6 +212,7 @@ func TestPeerNodeComesAndGoes(t *testing.T) {
 // TestPeerShared puts the groups of two devices on one subscription and takes
 // one of them away.
 func TestPeerShared(t *testing.T) {
+	t.Parallel()
 	s := opcuapeer.Start(t, opcuapeer.Options{PKI: pki()})
 	a, b := pushed("a", address("Int16"), Subscription{}), pushed("b", address("Int16"), Subscription{})
 	l := newLink(s.Endpoint, a)
@@ -226,6 +236,7 @@ func TestPeerShared(t *testing.T) {
 }
 
 func TestPeerWrite(t *testing.T) {
+	t.Parallel()
 	s := opcuapeer.Start(t, opcuapeer.Options{PKI: pki()})
 	tests := []struct {
 		name string
@@ -292,6 +303,7 @@ func password(t *testing.T, text string) string {
 // TestPeerSecurity connects with every policy, mode and user, and is refused
 // where it must be.
 func TestPeerSecurity(t *testing.T) {
+	t.Parallel()
 	no := false
 	s := opcuapeer.Start(t, opcuapeer.Options{PKI: pki(), Users: map[string]string{"gateway": "sécret word"}})
 	own := filepath.Join(t.TempDir(), "own")
@@ -346,6 +358,7 @@ func TestPeerSecurity(t *testing.T) {
 // TestPeerRestart stops the server, starts it with its namespaces moved, and
 // opens the link again.
 func TestPeerRestart(t *testing.T) {
+	t.Parallel()
 	s := opcuapeer.Start(t, opcuapeer.Options{PKI: pki()})
 	x := pushed("x", address("Int16"), Subscription{})
 	l := newLink(s.Endpoint, x)
@@ -364,6 +377,7 @@ func TestPeerRestart(t *testing.T) {
 // TestPeerFrozen freezes the server: the watchdog of the subscription and the
 // count of silent requests both notice, and nothing hangs.
 func TestPeerFrozen(t *testing.T) {
+	t.Parallel()
 	s := opcuapeer.Start(t, opcuapeer.Options{PKI: pki()})
 	x := pushed("x", address("Int16"), Subscription{KeepAlive: 300 * time.Millisecond})
 	l := newLink(s.Endpoint, x)
@@ -387,6 +401,7 @@ func TestPeerFrozen(t *testing.T) {
 // TestPeerManyAtOnce opens, subscribes and closes from several goroutines
 // while the counter runs: nothing leaks and nothing races.
 func TestPeerManyAtOnce(t *testing.T) {
+	t.Parallel()
 	s := opcuapeer.Start(t, opcuapeer.Options{PKI: pki(), TicksMillis: 20})
 	var wg sync.WaitGroup
 	for range 4 {

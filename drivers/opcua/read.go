@@ -19,9 +19,6 @@ type result struct {
 	err error     // the node broke the request that it was in, even alone
 }
 
-// errShort is an answer with fewer or more results than nodes.
-var errShort = fmt.Errorf("%w: number of results", wire.ErrProtocol)
-
 // readOnce reads an attribute of some nodes in one request; the answer has as
 // many results, none nil.
 func (c *conn) readOnce(ctx context.Context, ids []*ua.NodeID, attribute ua.AttributeID) ([]*ua.DataValue, error) {
@@ -34,11 +31,11 @@ func (c *conn) readOnce(ctx context.Context, ids []*ua.NodeID, attribute ua.Attr
 		return nil, err
 	}
 	if len(resp.Results) != len(ids) {
-		return nil, fmt.Errorf("%w: %d nodes asked for, %d answered", errShort, len(ids), len(resp.Results))
+		return nil, fmt.Errorf("%w: %d nodes asked for, %d answered", wire.ErrProtocol, len(ids), len(resp.Results))
 	}
 	for _, r := range resp.Results {
 		if r == nil {
-			return nil, fmt.Errorf("%w: an empty result", errShort)
+			return nil, fmt.Errorf("%w: an empty result", wire.ErrProtocol)
 		}
 	}
 	return resp.Results, nil
@@ -95,8 +92,8 @@ func (c *conn) readSplit(ctx context.Context, ids []*ua.NodeID, out []result) er
 
 // divisible says that a smaller request may succeed where this one failed.
 func divisible(err error) bool {
-	if errors.Is(err, wire.ErrProtocol) {
-		return !errors.Is(err, errShort)
+	if errors.Is(err, wire.ErrDecode) {
+		return true
 	}
 	var status ua.StatusCode
 	if !errors.As(err, &status) {

@@ -32,11 +32,18 @@ func (g *group) Write(ctx context.Context, t *tag.Tag, v tag.Value) (tag.Sample,
 	if err := g.c.write(ctx, p, variant); err != nil {
 		return tag.Sample{}, err
 	}
-	got, err := g.c.readOnce(ctx, []*ua.NodeID{p.node}, ua.AttributeIDValue)
-	if err != nil { // the server said that it took the value
-		return p.sample(value.Reading{Quality: tag.BadFor("written, not read back"), Time: time.Now().UTC()}), nil
+	return g.c.readBack(ctx, p), nil
+}
+
+// readBack reads a tag that was just written. The server has said that it took
+// the value: where it cannot be read, that is the sample's quality and not a
+// fault of the write.
+func (c *conn) readBack(ctx context.Context, p *point) tag.Sample {
+	got, err := c.readOnce(ctx, []*ua.NodeID{p.node}, ua.AttributeIDValue)
+	if err != nil {
+		return p.sample(value.Reading{Quality: tag.BadFor("written, not read back"), Time: time.Now().UTC()})
 	}
-	return p.sample(g.c.interpret(ctx, p, got[0], time.Now())), nil
+	return p.sample(c.interpret(ctx, p, got[0], time.Now()))
 }
 
 // unwritten sorts an error from before anything was sent.

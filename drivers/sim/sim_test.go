@@ -132,7 +132,7 @@ func TestDelayEndsWithTheContext(t *testing.T) {
 	g, _ := conn.Prepare(t.Context(), l.Devices[0], l.Devices[0].Tags)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := g.Read(ctx, nil); err != context.Canceled {
+	if _, err := g.Read(ctx, nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v, want %v", err, context.Canceled)
 	}
 }

@@ -37,12 +37,6 @@ func (s *slave) setLong(table map[uint16]uint16, addr uint16, u uint32) {
 	table[addr], table[addr+1] = uint16(u>>16), uint16(u)
 }
 
-func (s *slave) setSilent(silent bool) {
-	s.mu.Lock()
-	s.silent = silent
-	s.mu.Unlock()
-}
-
 // Exception codes of the Modbus application protocol, section 7.
 const (
 	illegalFunction = 1

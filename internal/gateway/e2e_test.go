@@ -4,6 +4,7 @@ package gateway_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -80,18 +81,14 @@ func (s *site) write(name, text string) {
 func (s *site) command(args ...string) (string, int) {
 	s.t.Helper()
 	out, err := exec.Command(binary, append(args, "--socket", s.socket())...).CombinedOutput()
-	if exit := (*exec.ExitError)(nil); err != nil && !asExit(err, &exit) {
-		s.t.Fatalf("%v: %v", args, err)
-	} else if err != nil {
+	var exit *exec.ExitError
+	switch {
+	case errors.As(err, &exit):
 		return string(out), exit.ExitCode()
+	case err != nil:
+		s.t.Fatalf("%v: %v", args, err)
 	}
 	return string(out), 0
-}
-
-func asExit(err error, target **exec.ExitError) bool {
-	e, ok := err.(*exec.ExitError)
-	*target = e
-	return ok
 }
 
 // values decodes the payloads of one topic, in order.

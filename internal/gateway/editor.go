@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"time"
 
 	"fieldferry/configs"
@@ -132,7 +133,7 @@ func (g *Gateway) plan(d plant.Draft) (planned, error) {
 	if err != nil {
 		return p, err
 	}
-	p.report.Effects = effects(cur, p.next, g.changedLinks(p.next))
+	p.report.Effects = g.effects(cur, p.next)
 	return p, nil
 }
 
@@ -158,20 +159,35 @@ func pageFaults(faults configs.Faults, tagMap []byte) []plant.Fault {
 	return out
 }
 
-// settings are all keys of a tag with what they are set to, and where.
-func settings(cfg *configs.Gateway, t *tag.Tag) map[string]plant.Setting {
+// settings are all keys that may be written at a tag, with what they are set
+// to and where.
+func (g *Gateway) settings(cfg *configs.Gateway, t *tag.Tag) map[string]plant.Setting {
 	out := map[string]plant.Setting{}
+	if d, ok := g.driver(t.Device.Link.Driver); ok {
+		for _, k := range configs.TagKeys(d) {
+			out[k] = plant.Setting{}
+		}
+	}
 	for _, s := range cfg.Explain(t) {
-		if s.Of == "tag" {
-			out[s.Key] = plant.Setting{Text: s.Value, From: s.From}
+		if _, known := out[s.Key]; known && s.Of == "tag" {
+			out[s.Key] = plant.Setting{Text: unquoted(s.Value), From: s.From}
 		}
 	}
 	return out
 }
 
+// unquoted is a text of the tag map as a person types it into a field.
+func unquoted(s string) string {
+	if t, err := strconv.Unquote(s); err == nil {
+		return t
+	}
+	return s
+}
+
 // effects tells the difference between two configurations in words.
-func effects(cur, next *configs.Gateway, changed []*tag.Link) []plant.Effect {
+func (g *Gateway) effects(cur, next *configs.Gateway) []plant.Effect {
 	var out []plant.Effect
+	changed := g.changedLinks(next)
 	restarts := map[string]bool{}
 	for _, l := range changed {
 		restarts[l.Name] = true
@@ -185,7 +201,7 @@ func effects(cur, next *configs.Gateway, changed []*tag.Link) []plant.Effect {
 			out = append(out, plant.Effect{Device: t.Device.Name, Tag: t.Name, Text: "new tag " + t.Path()})
 			continue
 		}
-		out = append(out, tagEffects(settings(cur, old), settings(next, t), t)...)
+		out = append(out, tagEffects(g.settings(cur, old), g.settings(next, t), t)...)
 	}
 	for _, t := range cur.Tags() {
 		if next.Find(t.Device.Name, t.Name) == nil {
@@ -283,7 +299,7 @@ func (g *Gateway) Reload(_ context.Context, author string) (plant.Report, error)
 	if err != nil {
 		return plant.Report{}, err
 	}
-	rep := plant.Report{Effects: effects(cur, next, g.changedLinks(next))}
+	rep := plant.Report{Effects: g.effects(cur, next)}
 	if err := g.adopt(next); err != nil {
 		return plant.Report{}, fmt.Errorf("not all of the new configuration runs: %w", err)
 	}

@@ -69,10 +69,11 @@ func New(o Options) (*Gateway, error) {
 		return nil, err
 	}
 	g := &Gateway{
-		opts: o, log: o.Log, started: time.Now(), store: live.New(), config: cfg, fault: fault, tags: listTags(cfg), generation: 1,
+		opts: o, log: o.Log, started: time.Now(), store: live.New(), config: cfg, fault: fault, generation: 1,
 		links: map[string]*linkPart{}, uplinks: map[string]*uplinkPart{},
 	}
 	g.calc = calc.New(g.store)
+	g.tags = g.listTags(cfg)
 	if err := g.openState(cfg); err != nil {
 		return nil, err
 	}
@@ -147,10 +148,10 @@ func (g *Gateway) setRules(cfg *configs.Gateway) {
 }
 
 // listTags is the page's list of the tags of a configuration.
-func listTags(cfg *configs.Gateway) []plant.Tag {
+func (g *Gateway) listTags(cfg *configs.Gateway) []plant.Tag {
 	var out []plant.Tag
 	for _, t := range cfg.Tags() {
-		out = append(out, plant.Tag{Tag: t, Settings: settings(cfg, t)})
+		out = append(out, plant.Tag{Tag: t, Settings: g.settings(cfg, t)})
 	}
 	slices.SortFunc(out, func(a, b plant.Tag) int {
 		return cmp.Or(cmp.Compare(a.Device.Name, b.Device.Name), cmp.Compare(a.Name, b.Name))

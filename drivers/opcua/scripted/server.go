@@ -2,6 +2,7 @@ package scripted
 
 import (
 	"context"
+	"errors"
 	"io"
 	"strings"
 	"sync"
@@ -77,7 +78,7 @@ func (s *Server) serve(c *uacp.Conn) {
 	defer ch.Close()
 	for {
 		m := ch.Receive(context.Background())
-		if m.Err == io.EOF {
+		if errors.Is(m.Err, io.EOF) {
 			return
 		}
 		req := m.Request()

@@ -13,6 +13,7 @@ import (
 // about it.
 type converter struct {
 	namespaces []string
+	learned    []string
 	level      tag.Level
 	reason     string
 	unlearned  *ua.NodeID

@@ -40,6 +40,7 @@ type Reading struct {
 type Reader struct {
 	Type       Type     // what the tag map declares; the zero Type takes any
 	Namespaces []string // of the session, to name the types of structures
+	Learned    []string // ids of encodings that were learned before the value was asked for: one without a body is empty
 }
 
 // Read reads one value that was received at a time. dv may be nil: a server
@@ -65,7 +66,7 @@ func (r Reader) Read(dv *ua.DataValue, received time.Time) Reading {
 		out.worsen(tag.Bad, reasonType)
 		return out
 	}
-	c := converter{namespaces: r.Namespaces}
+	c := converter{namespaces: r.Namespaces, learned: r.Learned}
 	out.Value = c.convert(v)
 	out.Unlearned = c.unlearned
 	out.worsen(c.level, c.reason)

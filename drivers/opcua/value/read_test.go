@@ -202,15 +202,24 @@ func TestStructure(t *testing.T) {
 	if got.Unlearned == nil || got.Quality.Level != tag.Bad {
 		t.Fatalf("first sight: got %+v, want bad and the encoding id", got)
 	}
+	early := decode() // in the same answer: its body is as lost
 	for range 2 {
 		if err := Learn(got.Unlearned); err != nil {
 			t.Fatal(err)
 		}
 	}
+	if got := r.Read(early, received); got.Unlearned == nil || got.Quality.Level != tag.Bad {
+		t.Errorf("decoded before Learn: got %s %s, want bad: an empty body would be a wrong value", got.Value, got.Quality)
+	}
+	r.Learned = []string{"ns=3;i=7001"}
 	got = r.Read(decode(), received)
 	want := `{"type":"nsu=urn:plant;i=7001","body":"CQgH"}`
 	if got.Value.String() != want || got.Quality.String() != "good (structure not decoded)" {
 		t.Errorf("after Learn: got %s %s, want %s", got.Value, got.Quality, want)
+	}
+	wire = append(wire[:9:9], 0, 0, 0, 0)
+	if got := r.Read(decode(), received); got.Value.String() != `{"type":"nsu=urn:plant;i=7001","body":""}` {
+		t.Errorf("an empty body: got %s %s", got.Value, got.Quality)
 	}
 }
 

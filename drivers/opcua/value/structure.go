@@ -4,7 +4,9 @@ import (
 	"encoding/base64"
 	"errors"
 	"reflect"
+	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/gopcua/opcua/ua"
 
@@ -24,49 +26,38 @@ func (r *Raw) Decode(b []byte) (int, error) {
 // Encode gives the body back unchanged.
 func (r *Raw) Encode() ([]byte, error) { return r.body, nil }
 
-// maxLearned bounds what a server can make us remember for ever.
+// maxLearned bounds what servers can make us remember for ever.
 const maxLearned = 4096
 
-// learned are the encodings that the library keeps for the process. Only raw
-// bodies are registered, never a Go type: two servers may use one id for
-// different structures.
+// learned are the encodings that the library keeps for the process: the text
+// of the id, and what registers it once. Only raw bodies are registered, never
+// a Go type: two servers may use one id for different structures.
 var learned = struct {
-	sync.Mutex
-	ids map[string]bool
-}{ids: map[string]bool{}}
-
-var errTooMany = errors.New("too many different structures")
+	sync.Map
+	count atomic.Int64
+}{}
 
 // Learn makes the library keep the body of structures of an encoding that it
 // would otherwise throw away. What was received before stays lost: the value
-// must be read again.
+// must be read again, by a Reader that has the encoding among its Learned.
 func Learn(encoding *ua.NodeID) error {
-	if encoding == nil {
-		return errors.New("no encoding id")
-	}
 	key := encoding.String()
-	learned.Lock()
-	defer learned.Unlock()
-	if learned.ids[key] {
-		return nil
+	register, known := learned.Load(key)
+	if !known {
+		if learned.count.Add(1) > maxLearned {
+			return errors.New("too many different structures")
+		}
+		register, _ = learned.LoadOrStore(key, sync.OnceFunc(func() { registerRaw(encoding) }))
 	}
-	if len(learned.ids) >= maxLearned {
-		return errTooMany
-	}
-	learned.ids[key] = true
-	defer func() {
-		// The library knows it as a type of its own: then a value without a
-		// body is an empty one.
-		_ = recover()
-	}()
-	ua.RegisterExtensionObject(encoding, new(Raw))
+	register.(func())()
 	return nil
 }
 
-func isLearned(encoding *ua.NodeID) bool {
-	learned.Lock()
-	defer learned.Unlock()
-	return learned.ids[encoding.String()]
+func registerRaw(encoding *ua.NodeID) {
+	// The library panics when it knows the id as a type of its own: then a
+	// value without a body is an empty one.
+	defer func() { _ = recover() }()
+	ua.RegisterExtensionObject(encoding, new(Raw))
 }
 
 // jsonExtension appends a structure: its fields where the library knows them,
@@ -97,7 +88,7 @@ func (c *converter) jsonBodiless(dst []byte, encoding *ua.ExpandedNodeID) []byte
 	if id.String() == "i=0" {
 		return append(dst, "null"...)
 	}
-	if isLearned(id) {
+	if slices.Contains(c.learned, id.String()) {
 		return c.jsonRaw(dst, encoding, nil)
 	}
 	if c.unlearned == nil {

@@ -25,6 +25,10 @@ var ErrTimeout = errors.New("no answer in time")
 // for: another type, fewer results, undecodable bytes.
 var ErrProtocol = errors.New("protocol error")
 
+// ErrDecode is the ErrProtocol of an answer that the library could not
+// decode: a request for less may succeed.
+var ErrDecode = fmt.Errorf("%w: answer cannot be decoded", ErrProtocol)
+
 // silentRequests is how many requests in a row may time out, with nothing at
 // all heard between them, until the connection counts as lost.
 const silentRequests = 2
@@ -150,7 +154,7 @@ func (s *Session) judge(caller context.Context, req ua.Request, a answer) (ua.Re
 		return nil, s.refused(req, status)
 	}
 	s.heard()
-	return nil, fmt.Errorf("%w: answer to %T: %v", ErrProtocol, req, a.err)
+	return nil, fmt.Errorf("%w: %T: %w", ErrDecode, req, a.err)
 }
 
 // refused sorts the status that a server, or the library in its place,
