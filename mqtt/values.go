@@ -107,7 +107,9 @@ func (v *values) Serve(ctx context.Context, c *wire.Client) (bool, error) {
 	err := v.watch(ctx, pumped)
 	halt()
 	v.farewell(err)
-	_ = <-pumped // watch has seen it, or has a better reason
+	if e := <-pumped; err == nil {
+		err = e
+	}
 	v.setWindow(nil, 0)
 	v.collect()
 	v.repairs.lost()
@@ -155,7 +157,7 @@ func (v *values) watch(ctx context.Context, pumped chan error) error {
 		case err := <-paused:
 			pumped <- err // there is room: the pump has ended
 			if ctx.Err() == nil {
-				return err
+				return reasonBehind(v.client, err)
 			}
 			paused = nil
 		case <-stopping:
@@ -238,6 +240,19 @@ func (v *values) judge(err, cause error) {
 	var hold *flight.HoldError
 	if errors.As(err, &hold) && hold.Seq > settled && retriable(code) {
 		v.tries[hold.Seq]++
+	}
+}
+
+// reasonBehind waits for the end of a connection that a message could not be
+// written to: the broker's reason may be on its way.
+func reasonBehind(c *wire.Client, err error) error {
+	timer := time.NewTimer(farewellTime)
+	defer timer.Stop()
+	select {
+	case <-c.Done():
+		return c.Err()
+	case <-timer.C:
+		return err
 	}
 }
 

@@ -209,7 +209,8 @@ func (g *Gateway) effects(cur, next *configs.Gateway) []plant.Effect {
 		}
 	}
 	out = append(out, linkEffects(cur, next, changed)...)
-	return append(out, uplinkEffects(cur, next)...)
+	out = append(out, uplinkEffects(cur, next)...)
+	return append(out, laterEffects(cur, next)...)
 }
 
 func tagEffects(old, now map[string]plant.Setting, t *tag.Tag) (out []plant.Effect) {
@@ -255,6 +256,18 @@ func linkEffects(cur, next *configs.Gateway, changed []*tag.Link) (out []plant.E
 		if !has[l.Name] {
 			out = append(out, plant.Effect{Link: l.Name, Text: fmt.Sprintf("link %s with %d devices is removed", l.Name, len(l.Devices))})
 		}
+	}
+	return out
+}
+
+// laterEffects are the settings that a running gateway does not take over.
+func laterEffects(cur, next *configs.Gateway) (out []plant.Effect) {
+	const later = " changes take effect when the gateway is restarted"
+	if cur.Buffer != next.Buffer {
+		out = append(out, plant.Effect{Text: "buffer" + later})
+	}
+	if cur.Web != next.Web {
+		out = append(out, plant.Effect{Text: "web" + later})
 	}
 	return out
 }

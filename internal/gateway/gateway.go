@@ -85,7 +85,9 @@ func New(o Options) (*Gateway, error) {
 // openState opens what outlives a run: the buffer and the audit.
 func (g *Gateway) openState(cfg *configs.Gateway) error {
 	bc := cfg.Buffer
-	bc.RuntimeDir = g.opts.RuntimeDir
+	if bc.RuntimeDir == buffer.Default().RuntimeDir {
+		bc.RuntimeDir = g.opts.RuntimeDir
+	}
 	b, err := buffer.Open(buffer.DirFS(), bc, g.log)
 	if err != nil {
 		return fmt.Errorf("open the buffer in %s: %w", bc.Dir, err)

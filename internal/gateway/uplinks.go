@@ -41,7 +41,7 @@ func (g *Gateway) startUplink(cfg *configs.Gateway, c mqtt.Config) (*uplinkPart,
 	}
 	u, err := mqtt.New(c, mqtt.Deps{
 		Reader: r, Encoder: enc, Commands: g.commands, Log: g.log, Clock: time.Now,
-		Gateway: mqtt.Identity{Name: cfg.Name, Version: g.opts.Version, BufferID: g.buffer.ID()},
+		Gateway: mqtt.Identity{Name: cfg.Name, Version: g.opts.Version, BufferID: g.buffer.ID(), Epoch: g.buffer.Stats().Epoch},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("uplink %s: %w", c.Name, err)
