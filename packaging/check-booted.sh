@@ -84,7 +84,7 @@ chown root:root "$port"
 chmod 0660 "$port"
 within 20 "the port is refused" says 'permission denied'
 chgrp dialout "$port"
-within 40 "the port is open and nobody answers" says '"state":"up"'
+within 40 "the port is open and nobody answers" says 'no answer within'
 if says 'permission denied'; then fail "the port is still refused"; fi
 
 say "kill -9 in an outage of the broker: every value arrives, in order, after the restart"
