@@ -282,7 +282,9 @@ func (b *Buffer) readSegment(s *seg, last bool) tail {
 			s.damaged.Store(true)
 		}
 		off = sc.Offset()
-		t.add(b, &blk.Block)
+		if t.add(b, &blk.Block); t.clean {
+			break // behind it is only its copy
+		}
 	}
 	t.known = t.snapshot && len(t.readers) >= int(t.wanted)
 	if last {

@@ -61,9 +61,13 @@ func rigTags(n int) []*tag.Tag {
 }
 
 func newRig(t testing.TB, cfg Config) *rig {
-	g := &rig{t: t, m: fault.New(), cfg: cfg, lim: smallLimits(), tags: rigTags(7), next: 1, run: 1, must: map[int64]bool{}, given: map[uint64]int64{}, readers: map[string]*rigReader{}}
+	g := emptyRig(t, cfg)
 	g.open()
 	return g
+}
+
+func emptyRig(t testing.TB, cfg Config) *rig {
+	return &rig{t: t, m: fault.New(), cfg: cfg, lim: smallLimits(), tags: rigTags(7), next: 1, run: 1, must: map[int64]bool{}, given: map[uint64]int64{}, readers: map[string]*rigReader{}}
 }
 
 // open opens the buffer and those readers that were there. It returns false
