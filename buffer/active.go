@@ -56,7 +56,7 @@ func (b *Buffer) startSegment() error {
 	}
 	b.mu.Lock()
 	b.segs = append(b.segs, s)
-	b.dict.pruneLocked(b.count.blocks)
+	b.pruneLocked()
 	b.mu.Unlock()
 	w.drops = nil // they are in the snapshot
 	b.unlink(false)

@@ -77,8 +77,7 @@ func comeBack(g *rig) {
 		}
 	}
 	for name, rr := range g.readers {
-		rr.r.Rewind()
-		rr.got, rr.lastSeen = nil, rr.settled
+		g.rewind(rr)
 		for i := 0; g.stats(name).Pending > uint64(len(rr.got)); i++ {
 			if i > 100 {
 				g.t.Fatalf("reader %s: %+v, but only %d came", name, g.stats(name), len(rr.got))
