@@ -153,6 +153,11 @@ func (b *Buffer) beginLocked(need int, deadline *time.Time) bool {
 			b.pending = append(b.pending, b.newPending(rec))
 			return true
 		}
+		if n := len(b.pending); n > 0 {
+			if b.freeSettledLocked(); len(b.pending) < n {
+				continue
+			}
+		}
 		if b.health.failing == nil && !b.closed && b.lim.patience > 0 {
 			if deadline.IsZero() {
 				*deadline = time.Now().Add(b.lim.patience)
@@ -214,8 +219,14 @@ func (b *Buffer) refuseLocked() { b.lostLocked(b.ord, b.ord+1, reasonDisk) }
 
 // lostLocked notes that samples are gone which never reached the disk.
 func (b *Buffer) lostLocked(from, to uint64, reason string) {
-	if b.readersBeforeLocked(to) {
-		b.dropped = addCount(b.dropped, reason, to-from)
+	first := to
+	for _, a := range b.accounts {
+		if !a.Removed {
+			first = min(first, max(from, a.Ord))
+		}
+	}
+	if first < to {
+		b.dropped = addCount(b.dropped, reason, to-first)
 	}
 	b.holeLocked(from, to, reason)
 }
