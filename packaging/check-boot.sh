@@ -4,8 +4,8 @@
 # outage of a real broker, frozen until the watchdog notices, upgraded, removed
 # and purged.
 #
-# Wants what "make check-package" leaves (the package and the clean Debian),
-# root, and a machine whose control groups can be used.
+# Wants the package of this version in dist/, root, and a machine whose control
+# groups can be used.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
