@@ -88,6 +88,27 @@ func TestDeadDeviceLeavesItsNeighboursAlone(t *testing.T) {
 	})
 }
 
+// TestLastErrorIsTheDrivers: a probe that was cut short, because a neighbour
+// was due, does not replace the driver's words by "context deadline exceeded".
+func TestLastErrorIsTheDrivers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake()
+		f.set("d2", silent("d2", 800*time.Millisecond))
+		r, _, stop := start(t, newLink(2, 500*time.Millisecond), f)
+		for i := range 30 {
+			time.Sleep(time.Second)
+			d := r.Stats().Devices[1]
+			if d.Missed > 0 && d.LastError != "device d2: no answer" {
+				t.Errorf("after %d s and %d misses: got %q, want the driver's words", i+1, d.Missed, d.LastError)
+			}
+		}
+		if n := r.Stats().Devices[1].Missed; n < 5 {
+			t.Errorf("got %d misses, want some that were cut short", n)
+		}
+		stop()
+	})
+}
+
 func TestSlowDeviceFindsItsWayBackBetweenBusyNeighbours(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake()
