@@ -55,7 +55,11 @@ func newServer(d Deps, p *page, o stream.Options) (*Server, error) {
 	}
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
 	p.register(mux)
-	return &Server{handler: guard(mux, d.Log), log: d.Log}, nil
+	packed, err := compressed(mux)
+	if err != nil {
+		return nil, err
+	}
+	return &Server{handler: guard(packed, d.Log), log: d.Log}, nil
 }
 
 // Handler returns the page and everything behind it.
