@@ -19,7 +19,8 @@ HOST_ARCH   := $(or $(shell dpkg --print-architecture 2>/dev/null),$(shell go en
 ARCH        ?= $(HOST_ARCH)
 
 # $(call compile,tags,output,environment)
-compile = CGO_ENABLED=0 $(3) go build -trimpath -tags '$(1)' -ldflags '$(LDFLAGS)' -o $(2) ./cmd/gateway
+# The version tells the commit; -buildvcs would make a tarball's bytes others.
+compile = CGO_ENABLED=0 $(3) go build -trimpath -buildvcs=false -tags '$(1)' -ldflags '$(LDFLAGS)' -o $(2) ./cmd/gateway
 
 UI_SOURCES := $(shell find web/ui -name node_modules -prune -o -type f -print 2>/dev/null)
 
@@ -111,7 +112,7 @@ shell-check:
 
 .PHONY: race
 race: ## all Go tests that need no peer, with the race detector
-	CGO_ENABLED=1 go test -race -timeout 10m ./...
+	CGO_ENABLED=1 go test -race -tags demo -timeout 10m ./...
 
 # The same code with 32-bit words, as on a Raspberry Pi 1; amd64 runs it.
 PURE := $(patsubst %,./%/...,$(wildcard tag live mapping buffer))
