@@ -56,7 +56,7 @@ func (b *Buffer) startSegment() error {
 	}
 	b.mu.Lock()
 	b.segs = append(b.segs, s)
-	b.dict.pruneLocked(b.count.blocks)
+	b.pruneLocked()
 	b.mu.Unlock()
 	w.drops = nil // they are in the snapshot
 	b.unlink(false)
@@ -113,18 +113,16 @@ func (b *Buffer) seal(clean bool) error {
 		}
 		w.frames(frames, segment.FlagDict)
 	}
-	b.mu.Lock()
-	nextSeq := w.next + b.delta + 1
-	b.mu.Unlock()
-	w.frames(segment.AppendFooter(nil, &segment.Footer{
-		Clean: clean, Count: w.count, NextSeq: nextSeq, EndOrd: w.next,
-		Oldest: w.oldest, Newest: w.newest,
-	}), segment.FlagFooter)
-	if err := b.flush(); err != nil {
+	if err := b.putFooter(clean); err != nil {
 		return err
 	}
-	if err := b.syncFile(); err != nil {
-		return err
+	if clean {
+		// Of the very last segment no later one says where it ends: a second
+		// footer, on a page of its own, does.
+		w.out = append(w.out, make([]byte, -w.off&(segment.HeaderSize-1))...)
+		if err := b.putFooter(clean); err != nil {
+			return err
+		}
 	}
 	size := b.lim.segment
 	if w.file.Truncate(w.off) == nil { // it only gives space back
@@ -140,4 +138,20 @@ func (b *Buffer) seal(clean bool) error {
 		return fmt.Errorf("close segment %q: %w", w.seg.name, err)
 	}
 	return nil
+}
+
+// putFooter adds the footer and makes it durable with all before it.
+func (b *Buffer) putFooter(clean bool) error {
+	w := &b.w
+	b.mu.Lock()
+	nextSeq := w.next + b.delta + 1
+	b.mu.Unlock()
+	w.frames(segment.AppendFooter(nil, &segment.Footer{
+		Clean: clean, Count: w.count, NextSeq: nextSeq, EndOrd: w.next,
+		Oldest: w.oldest, Newest: w.newest,
+	}), segment.FlagFooter)
+	if err := b.flush(); err != nil {
+		return err
+	}
+	return b.syncFile()
 }

@@ -72,6 +72,7 @@ type Buffer struct {
 	mapping  disk.Mapping // nil: the ring is in memory of this process
 	dictFile disk.File
 	dictOff  int64
+	dictKey  segment.Key
 	shared   bool // the ring and the dictionary outlive the process
 }
 
@@ -141,12 +142,7 @@ func (b *Buffer) begin() {
 		b.stray()
 		return
 	}
-	b.mu.Lock()
-	empty := len(b.pending) == 0
-	b.mu.Unlock()
-	if empty {
-		b.resetDictFile()
-	}
+	b.renewRing()
 	b.retain()
 }
 

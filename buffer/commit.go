@@ -299,10 +299,7 @@ func (b *Buffer) putAccounts() {
 func (b *Buffer) state() segment.State {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return segment.State{
-		NextTag: b.dict.nextTag, NextReason: b.dict.nextReason,
-		Dropped: append([]segment.Count(nil), b.dropped...),
-	}
+	return segment.State{Dropped: append([]segment.Count(nil), b.dropped...)}
 }
 
 // flush writes what was gathered.

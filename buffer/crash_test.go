@@ -46,8 +46,7 @@ func work(g *rig, rnd *rand.Rand, steps int) {
 			g.settle(slow, rnd.IntN(60))
 		}
 		if i%25 == 24 {
-			slow.r.Rewind()
-			slow.got, slow.lastSeen = nil, min(slow.lastSeen, slow.settled)
+			g.rewind(slow)
 		}
 	}
 }
@@ -125,8 +124,8 @@ func survive(g *rig, rnd *rand.Rand, lossy bool) {
 	g.open()
 	g.afterCrash(lossy)
 	for _, rr := range g.readers {
-		rr.r.Rewind()
-		rr.got, rr.lastSeen = nil, rr.saved
+		rr.low = rr.saved
+		g.rewind(rr)
 	}
 	work(g, rnd, 20)
 	g.sync()

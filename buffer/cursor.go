@@ -9,7 +9,6 @@ import (
 
 	"fieldferry/buffer/disk"
 	"fieldferry/buffer/segment"
-	"fieldferry/tag"
 )
 
 // cursor is a reader's place in a segment on disk. It reads the segment from
@@ -23,6 +22,8 @@ type cursor struct {
 	scan  *segment.Scanner
 	rows  segment.Rows // of the block that the reader is in
 	epoch uint32
+	dict  names
+	copy2 bool   // the second copy of the dictionary was read
 	gaps  []hole // what meta blocks have said about samples that are not there
 	fails int    // in a row
 }
@@ -54,7 +55,7 @@ func (c *cursor) take(dst []Entry) ([]Entry, bool) {
 		return dst, c.block()
 	}
 	var ok bool
-	if dst, ok = r.decode(dst, &c.rows, c.epoch); !ok {
+	if dst, ok = r.decode(dst, &c.rows, c.epoch, c); !ok {
 		c.damage(r.next + uint64(c.rows.Left()))
 		c.rows = segment.Rows{}
 	}
@@ -91,6 +92,7 @@ func (c *cursor) enter() bool {
 	if err != nil {
 		return c.failed(s, end, err)
 	}
+	c.dict = newNames()
 	c.seg, c.end, c.file, c.size = s, end, f, max(size, b.lim.segment)
 	c.scan = segment.NewScanner(f, s.Key(), segment.HeaderSize, c.size)
 	return true
@@ -243,30 +245,39 @@ func (c *cursor) note(payload []byte) {
 	_ = m.Read(payload) // frames before a corrupt one count
 }
 
-// learn takes a dictionary block into the buffer's table.
+// learn takes a dictionary block. What the segment says of its numbers is all
+// that counts: another one may use them differently.
 func (c *cursor) learn(payload []byte) {
 	b := c.r.b
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	d := segment.Dict{
-		Tag:    func(id uint32, t *tag.Tag) { b.dict.learnTag(id, t) },
-		Reason: func(id uint32, text string) { b.dict.learnReason(id, text) },
+		Tag: func(id uint32, fields []byte) {
+			if t := b.dict.known(fields); t != nil {
+				c.dict.tags[id] = t
+			}
+		},
+		Reason: func(id uint32, text string) { c.dict.reasons[id] = text },
 	}
 	_ = d.Read(payload) // entries before a corrupt one count
 }
 
-// readDict reads all dictionary blocks of the segment: there is a second copy
-// at its end.
-func (c *cursor) readDict() {
-	if c.seg == nil {
-		return
+// name finds the tag and the reason of a row in the segment's dictionary: in
+// the second copy at its end, if the first is damaged.
+func (c *cursor) name(row *segment.Row) bool {
+	if c.dict.name(row) {
+		return true
 	}
+	if c.copy2 {
+		return false
+	}
+	c.copy2 = true
 	sc := segment.NewScanner(c.file, c.seg.Key(), segment.HeaderSize, c.size)
 	sc.Lossy = true
 	for {
 		f, err := sc.Next()
 		if err != nil {
-			return
+			return c.dict.name(row)
 		}
 		if f.Flags&segment.FlagDict != 0 {
 			c.learn(f.Payload)

@@ -55,7 +55,7 @@ func (b *Buffer) recoverMemory(clean bool) bool {
 	case clean && r.Ord() == b.diskOrd:
 		return false // it was empty when the log was closed
 	}
-	b.ring, b.delta = r, id.Delta
+	b.ring, b.delta, b.dictKey = r, id.Delta, segment.NewKey(id.Ring, 0)
 	b.recoverDict()
 	b.recoverAccounts()
 	b.recoverRecords()
@@ -69,8 +69,15 @@ func (b *Buffer) recoverDict() {
 	if err != nil {
 		return
 	}
-	sc := segment.NewScanner(b.dictFile, segment.NewKey(b.id, 0), 0, size)
-	dict := segment.Dict{Tag: b.dict.learnTag, Reason: b.dict.learnReason}
+	sc := segment.NewScanner(b.dictFile, b.dictKey, 0, size)
+	dict := segment.Dict{
+		Tag: func(id uint32, fields []byte) {
+			if t := b.dict.known(fields); t != nil {
+				b.dict.addTag(&entry{id: id, tag: t, fields: slices.Clone(fields)})
+			}
+		},
+		Reason: func(id uint32, text string) { b.dict.addReason(&entry{id: id, reason: text}) },
+	}
 	for {
 		blk, err := sc.Next()
 		if err != nil {
@@ -141,37 +148,12 @@ func (b *Buffer) recoverEntries(p *pending) {
 	blk := segment.Block{Count: rec.Count, FirstSeq: rec.Seq, FirstOrd: rec.Ord, Payload: rec.Frames}
 	rows, row := segment.NewRows(&blk), segment.Row{}
 	for rows.Left() > 0 && rows.Next(&row) == nil {
-		p.use(b.recoveredTag(row.Tag))
-		if row.Reason != 0 {
-			p.use(b.recoveredReason(row.Reason))
-		}
+		// A number whose entry is lost must not get another meaning.
+		b.dict.nextTag = max(b.dict.nextTag, row.Tag+1)
+		b.dict.nextReason = max(b.dict.nextReason, row.Reason+1)
+		p.use(b.dict.tagByID[row.Tag])
+		p.use(b.dict.reasonByID[row.Reason])
 	}
-}
-
-func (b *Buffer) recoveredTag(id uint32) *entry {
-	t := b.dict.tagByID[id]
-	if t == nil {
-		return nil
-	}
-	e := b.dict.tags[t]
-	if e == nil {
-		e = &entry{id: id, tag: t}
-		b.dict.tags[t] = e
-	}
-	return e
-}
-
-func (b *Buffer) recoveredReason(id uint32) *entry {
-	text, ok := b.dict.reasonByID[id]
-	if !ok {
-		return nil
-	}
-	e := b.dict.reasons[text]
-	if e == nil {
-		e = &entry{id: id, reason: text}
-		b.dict.reasons[text] = e
-	}
-	return e
 }
 
 // newRing makes an empty ring in the shared memory, or in our own where there
@@ -180,15 +162,30 @@ func (b *Buffer) newRing() {
 	var mem []byte
 	if b.mapping != nil {
 		mem = b.mapping.Bytes()
-		b.resetDictFile()
 	} else {
 		mem = make([]byte, ring.Size(b.lim.ring))
 	}
-	id := ring.ID{Log: b.id, Boot: b.w.clock.Boot, Delta: b.delta}
+	id := ring.ID{Log: b.id, Boot: b.w.clock.Boot, Delta: b.delta, Ring: randomID()}
+	b.dictKey, b.dictOff = segment.NewKey(id.Ring, 0), 0 // what lies there has another key
 	b.ring = ring.New(mem, id, b.ord)
+	b.ring.SetEpoch(b.epoch)
 	for _, a := range b.accounts {
 		b.keepLocked(a)
 	}
+}
+
+// renewRing starts a new ring when nothing is left in the one that was taken
+// over, so that the dictionary beside it does not grow with every kill.
+func (b *Buffer) renewRing() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.w.kept || len(b.pending) > 0 || b.dictFile.Truncate(0) != nil {
+		return
+	}
+	nextTag, nextReason := b.dict.nextTag, b.dict.nextReason
+	b.dict.init()                                           // what is in the old one is not in the new file
+	b.dict.nextTag, b.dict.nextReason = nextTag, nextReason // the segment has the old numbers
+	b.newRing()
 }
 
 // keepLocked stores the account beside the ring, so that it outlives the
@@ -204,7 +201,6 @@ func (b *Buffer) dropMemory() {
 	if b.mapping == nil {
 		return
 	}
-	b.ring = nil
 	_ = b.fs.Remove(filepath.Join(b.cfg.RuntimeDir, ringName)) // the next run sees that they are stale
 	_ = b.fs.Remove(filepath.Join(b.cfg.RuntimeDir, dictName))
 }

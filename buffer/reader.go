@@ -23,8 +23,8 @@ type Reader struct {
 	next uint64     // count of the log's samples before the one that comes next
 	live live
 	disk cursor
-	tags map[uint32]*tag.Tag // those seen lately
-	out  []span              // what this call of fill hands out
+	dict names  // of this run, those seen lately
+	out  []span // what this call of fill hands out
 }
 
 // live is a copy of the block in the ring that the reader is at.
@@ -34,6 +34,16 @@ type live struct {
 	count  uint32
 	epoch  uint32
 	rows   segment.Rows
+}
+
+// names are the tags and reasons of a dictionary by their numbers.
+type names struct {
+	tags    map[uint32]*tag.Tag
+	reasons map[uint32]string
+}
+
+func newNames() names {
+	return names{tags: map[uint32]*tag.Tag{}, reasons: map[uint32]string{}}
 }
 
 // Reader opens the reader of that name, 1 to 128 bytes. A name that the log
@@ -55,7 +65,7 @@ func (b *Buffer) Reader(name string, start Start) (*Reader, error) {
 		}
 		a = b.newAccountLocked(name, start)
 	}
-	r := &Reader{b: b, a: a, wake: make(chan struct{}, 1), next: a.Ord, tags: map[uint32]*tag.Tag{}}
+	r := &Reader{b: b, a: a, wake: make(chan struct{}, 1), next: a.Ord, dict: newNames()}
 	r.disk.r = r
 	if a.open != nil {
 		a.open.kick()
@@ -417,23 +427,28 @@ func (r *Reader) pass(h hole) {
 // takeLive decodes samples out of the copy of the block.
 func (r *Reader) takeLive(dst []Entry) []Entry {
 	var ok bool
-	if dst, ok = r.decode(dst, &r.live.rows, r.live.epoch); !ok {
+	if dst, ok = r.decode(dst, &r.live.rows, r.live.epoch, r); !ok {
 		r.pass(hole{from: r.next, to: r.next + uint64(r.live.rows.Left()), reason: reasonDamage})
 		r.live.serial = 0
 	}
 	return dst
 }
 
+// namer knows the numbers of one dictionary.
+type namer interface {
+	name(row *segment.Row) bool
+}
+
 // decode appends rows to dst while it has room. It reports false when the
 // next row cannot be read.
-func (r *Reader) decode(dst []Entry, rows *segment.Rows, epoch uint32) ([]Entry, bool) {
+func (r *Reader) decode(dst []Entry, rows *segment.Rows, epoch uint32, by namer) ([]Entry, bool) {
 	var row segment.Row
 	for rows.Left() > 0 && len(dst) < cap(dst) {
 		if rows.Next(&row) != nil {
 			return dst, false
 		}
 		ord := r.next
-		if !r.name(&row) {
+		if !by.name(&row) {
 			r.pass(hole{from: ord, to: ord + 1, reason: reasonDamage})
 			continue
 		}
@@ -455,56 +470,38 @@ func (r *Reader) handed(ord, seq uint64) {
 	r.out = append(r.out, span{ord: ord, seq: seq, n: 1})
 }
 
-// maxSeenTags bounds a reader's own table of tags.
-const maxSeenTags = 1 << 18
-
-// name finds the tag and the reason of a row. The tag is the very one that
-// was appended in this run; of earlier runs it is rebuilt from the
-// dictionary, once.
+// name finds the tag and the reason of a row in the ring: they are the very
+// ones that were appended in this run.
 func (r *Reader) name(row *segment.Row) bool {
-	t := r.tags[row.Tag]
-	if t == nil {
-		if t = r.findTag(row.Tag); t == nil {
-			return false
-		}
-		if len(r.tags) >= maxSeenTags {
-			clear(r.tags)
-		}
-		r.tags[row.Tag] = t
-	}
-	row.Sample.Tag = t
-	if row.Reason == 0 {
+	if r.dict.name(row) {
 		return true
 	}
-	text, ok := r.findReason(row.Reason)
-	row.Sample.Quality.Reason = text
-	return ok
+	b := r.b
+	if len(r.dict.tags) >= maxKnownTags {
+		r.dict = newNames()
+	}
+	b.mu.Lock()
+	if e := b.dict.tagByID[row.Tag]; e != nil {
+		r.dict.tags[row.Tag] = e.tag
+	}
+	if e := b.dict.reasonByID[row.Reason]; e != nil {
+		r.dict.reasons[row.Reason] = e.reason
+	}
+	b.mu.Unlock()
+	return r.dict.name(row)
 }
 
-func (r *Reader) findTag(id uint32) *tag.Tag {
-	b := r.b
-	for range 2 {
-		b.mu.Lock()
-		t := b.dict.tagByID[id]
-		b.mu.Unlock()
-		if t != nil {
-			return t
-		}
-		r.disk.readDict()
+// name reports false when a number is not known.
+func (n *names) name(row *segment.Row) bool {
+	t := n.tags[row.Tag]
+	if t == nil {
+		return false
 	}
-	return nil
-}
-
-func (r *Reader) findReason(id uint32) (string, bool) {
-	b := r.b
-	for range 2 {
-		b.mu.Lock()
-		text, ok := b.dict.reasonByID[id]
-		b.mu.Unlock()
-		if ok {
-			return text, true
-		}
-		r.disk.readDict()
+	row.Sample.Tag = t
+	if row.Reason != 0 {
+		text, ok := n.reasons[row.Reason]
+		row.Sample.Quality.Reason = text
+		return ok
 	}
-	return "", false
+	return true
 }

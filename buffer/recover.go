@@ -12,7 +12,6 @@ import (
 
 	"fieldferry/buffer/ring"
 	"fieldferry/buffer/segment"
-	"fieldferry/tag"
 )
 
 // epochGap is how far the sequence numbers jump after an unclean start: more
@@ -50,8 +49,6 @@ func (b *Buffer) recover() error {
 	b.delta = t.nextSeq - 1 - t.ord
 	b.lastSeq = t.nextSeq - 1
 	b.dropped, b.statesOK = t.state.Dropped, t.known
-	b.dict.nextTag = max(b.dict.nextTag, t.state.NextTag)
-	b.dict.nextReason = max(b.dict.nextReason, t.state.NextReason)
 	b.resumeTime(&t)
 	for _, name := range slices.Sorted(keys(t.readers)) {
 		r := t.readers[name]
@@ -242,8 +239,6 @@ func (t *tail) merge(p *tail) {
 	if p.clock.Log >= t.clock.Log {
 		t.clock = p.clock
 	}
-	t.state.NextTag = max(t.state.NextTag, p.state.NextTag)
-	t.state.NextReason = max(t.state.NextReason, p.state.NextReason)
 	if p.state.Dropped != nil {
 		t.state.Dropped = p.state.Dropped
 	}
@@ -282,13 +277,15 @@ func (b *Buffer) readSegment(s *seg, last bool) tail {
 			s.damaged.Store(true)
 		}
 		off = sc.Offset()
-		t.add(b, &blk.Block)
+		if t.add(&blk.Block); t.clean {
+			break // behind it is only its copy
+		}
 	}
 	t.known = t.snapshot && len(t.readers) >= int(t.wanted)
 	if last {
 		s.end = max(t.ord, s.FirstOrd)
 		if !t.clean {
-			b.settleEnd(f, s, off)
+			b.settleEnd(f, s, min(proven, off), off)
 		}
 	}
 	return t
@@ -314,15 +311,10 @@ func (b *Buffer) proven(f io.ReaderAt, s *seg) int64 {
 }
 
 // add takes one block into account.
-func (t *tail) add(b *Buffer, blk *segment.Block) {
+func (t *tail) add(blk *segment.Block) {
 	t.epoch = max(t.epoch, blk.Epoch)
 	switch {
-	case blk.Flags&segment.FlagDict != 0:
-		d := segment.Dict{
-			Tag:    func(id uint32, tg *tag.Tag) { b.dict.learnTag(id, tg) },
-			Reason: func(id uint32, text string) { b.dict.learnReason(id, text) },
-		}
-		_ = d.Read(blk.Payload) // entries before a corrupt one count
+	case blk.Flags&segment.FlagDict != 0: // for readers
 	case blk.Flags&(segment.FlagMeta|segment.FlagFooter) != 0:
 		t.addMeta(blk)
 	default:
@@ -359,23 +351,40 @@ func (t *tail) addMeta(blk *segment.Block) {
 	}
 }
 
-// settleEnd makes the end of an unclean run durable, which may have been in
-// the memory of the machine alone: what is built on it must not outlive it.
-// The space behind the last block is given back. A torn end that holds
-// anything stays as it is: readers know that the log goes on in the next
-// segment.
-func (b *Buffer) settleEnd(f io.ReaderAt, s *seg, off int64) {
-	w, err := b.fs.Create(b.path(s.name), 0)
+// settleEnd makes the end of an unclean run durable, from the offset proven
+// up to end, which may have been in the memory of the machine alone: what is
+// built on it must not outlive it. It is written again, because a sync that
+// failed in that run may have left it looking as if it were on the disk. The
+// space behind end is given back. A torn end that holds anything stays as it
+// is: readers know that the log goes on in the next segment.
+func (b *Buffer) settleEnd(f io.ReaderAt, s *seg, proven, end int64) {
+	err := b.rewrite(f, s, proven, end)
 	if err != nil {
 		b.log.Warn("the end of the log cannot be made durable", "file", s.name, "err", err)
-		return
 	}
-	if b.zeros(f, s, off) && w.Truncate(off) == nil {
-		s.size, s.used = off, off
+}
+
+func (b *Buffer) rewrite(f io.ReaderAt, s *seg, proven, end int64) error {
+	w, err := b.fs.Create(b.path(s.name), 0)
+	if err != nil {
+		return err
 	}
-	if err := errors.Join(w.Sync(), w.Close()); err != nil {
-		b.log.Warn("the end of the log cannot be made durable", "file", s.name, "err", err)
+	defer w.Close() // it was synced
+	buf := make([]byte, 64<<10)
+	for at := proven; at < end; {
+		n, err := f.ReadAt(buf[:min(int64(len(buf)), end-at)], at)
+		if n == 0 && err != nil {
+			return err
+		}
+		if _, err := w.WriteAt(buf[:n], at); err != nil {
+			return err
+		}
+		at += int64(n)
 	}
+	if b.zeros(f, s, end) && w.Truncate(end) == nil {
+		s.size, s.used = end, end
+	}
+	return w.Sync()
 }
 
 // zeros says that the segment holds nothing but zeros from off on.

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"fieldferry/buffer/segment"
-	"fieldferry/tag"
 )
 
 // Reasons for samples that were lost, in Stats and in drop records.
@@ -211,7 +210,11 @@ func (b *Buffer) survey(s *seg, rec *segment.Drop) {
 	}
 	defer f.Close() // it was only read
 	names, counts := map[uint32]string{}, map[string]uint64{}
-	dict := segment.Dict{Tag: func(id uint32, t *tag.Tag) { names[id] = t.Device.Name }}
+	dict := segment.Dict{Tag: func(id uint32, fields []byte) {
+		if t, err := segment.ParseTag(fields); err == nil {
+			names[id] = t.Device.Name
+		}
+	}}
 	sc := segment.NewScanner(f, s.Key(), segment.HeaderSize, s.size)
 	sc.Lossy = true
 	for {

@@ -33,11 +33,13 @@ const (
 )
 
 // ID says whose samples the memory holds. Delta is sequence number minus
-// sample count, which is the same for all samples of one ring.
+// sample count, which is the same for all samples of one ring. Ring is drawn
+// at random whenever a ring is made, for what lies beside it.
 type ID struct {
 	Log   uint64
 	Boot  [16]byte
 	Delta uint64
+	Ring  uint64
 }
 
 // Ring is the memory and the queue of records in it.
@@ -97,6 +99,7 @@ func appendID(dst []byte, id ID, size int) []byte {
 	dst = le.AppendUint64(dst, id.Log)
 	dst = append(dst, id.Boot[:]...)
 	dst = le.AppendUint64(dst, id.Delta)
+	dst = le.AppendUint64(dst, id.Ring)
 	dst = le.AppendUint32(dst, version)
 	dst = le.AppendUint32(dst, uint32(size))
 	return le.AppendUint32(dst, crc32.Checksum(dst, table))
@@ -107,7 +110,8 @@ func Recover(mem []byte, log uint64, boot [16]byte) (*Ring, ID, bool) {
 	if len(mem) < overhead || string(mem[:8]) != magic || boot == [16]byte{} {
 		return nil, ID{}, false
 	}
-	id := ID{Log: log, Boot: boot, Delta: binary.LittleEndian.Uint64(mem[32:])}
+	le := binary.LittleEndian
+	id := ID{Log: log, Boot: boot, Delta: le.Uint64(mem[32:]), Ring: le.Uint64(mem[40:])}
 	want := appendID(nil, id, len(mem))
 	if string(mem[:len(want)]) != string(want) {
 		return nil, ID{}, false
@@ -161,7 +165,7 @@ func (r *Ring) parse(off int, after uint64) (*Record, bool) {
 
 // headerSum covers what never changes in a record and where it lies.
 func (r *Ring) headerSum(p []byte) uint32 {
-	seed := crc32.Checksum(r.mem[:52], table)
+	seed := crc32.Checksum(r.mem[:60], table)
 	return crc32.Update(seed, table, p[8:48])
 }
 

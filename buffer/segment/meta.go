@@ -149,17 +149,13 @@ func readClock(in *reader) Clock {
 
 // State is what the log as a whole remembers.
 type State struct {
-	NextTag    uint32 // dictionary numbers below it are taken
-	NextReason uint32
-	Readers    uint32  // at the start of a segment: how many accounts are with it
-	Dropped    []Count // samples gone before every reader had them, since the log began
+	Readers uint32  // at the start of a segment: how many accounts are with it
+	Dropped []Count // samples gone before every reader had them, since the log began
 }
 
 // AppendState appends the frame of s.
 func AppendState(dst []byte, s *State) []byte {
-	p := binary.AppendUvarint(nil, uint64(s.NextTag))
-	p = binary.AppendUvarint(p, uint64(s.NextReason))
-	p = binary.AppendUvarint(p, uint64(s.Readers))
+	p := binary.AppendUvarint(nil, uint64(s.Readers))
 	return appendFrame(dst, opState, appendCounts(p, s.Dropped))
 }
 
@@ -226,7 +222,7 @@ func (m Meta) Read(payload []byte) error {
 		case opClock:
 			pass(in, m.Clock, readClock(in))
 		case opState:
-			s := State{NextTag: uint32(in.uvarint()), NextReason: uint32(in.uvarint()), Readers: uint32(in.uvarint())}
+			s := State{Readers: uint32(in.uvarint())}
 			s.Dropped = readCounts(in)
 			pass(in, m.State, s)
 		case opFooter:
