@@ -7,7 +7,7 @@ import (
 	"hash/crc32"
 	"time"
 
-	"fieldferry/buffer/disk"
+	"fieldferry/buffer/frame"
 )
 
 // Version is the format that this program writes. Files of a higher version
@@ -16,10 +16,6 @@ const Version = 1
 
 // HeaderSize is the length of the header page; the first block follows it.
 const HeaderSize = 4096
-
-// ErrCorrupt is wrapped by every error about bytes that are not what the
-// format says.
-var ErrCorrupt = errors.New("corrupt")
 
 // ErrVersion is returned by ParseHeader for a file of a later program.
 var ErrVersion = errors.New("written by a later version")
@@ -33,15 +29,7 @@ type Header struct {
 	Epoch    uint32 // counts unclean starts
 	FirstSeq uint64 // the sequence number that the next sample was to have
 	FirstOrd uint64 // samples appended to the log before this segment
-	Clock    Clock
-}
-
-// Clock ties the log's own time to the machine's clocks. The log's time only
-// runs while somebody can vouch for it, so that age never depends on a wrong
-// wall clock.
-type Clock struct {
-	Log time.Duration // the log's own time
-	disk.Clock
+	Clock    frame.Clock
 }
 
 const (
@@ -49,8 +37,8 @@ const (
 	headerUsed  = 104 // bytes under the checksum at headerUsed
 )
 
-// AppendHeader appends the header page.
-func AppendHeader(dst []byte, h *Header) []byte {
+// Append appends the header page.
+func (h *Header) Append(dst []byte) []byte {
 	at := len(dst)
 	dst = append(dst, headerMagic...)
 	dst = binary.LittleEndian.AppendUint32(dst, Version)
@@ -80,11 +68,11 @@ func flagTrusted(on bool) uint32 {
 func ParseHeader(p []byte) (Header, error) {
 	var h Header
 	if len(p) < headerUsed+4 || string(p[:8]) != headerMagic {
-		return h, fmt.Errorf("segment header: %w", ErrCorrupt)
+		return h, fmt.Errorf("segment header: %w", frame.ErrCorrupt)
 	}
 	le := binary.LittleEndian
 	if le.Uint32(p[headerUsed:]) != crc32.Checksum(p[:headerUsed], table) {
-		return h, fmt.Errorf("segment header: checksum: %w", ErrCorrupt)
+		return h, fmt.Errorf("segment header: checksum: %w", frame.ErrCorrupt)
 	}
 	if v := le.Uint32(p[8:]); v != Version {
 		return h, fmt.Errorf("segment header: format %d, this program knows %d: %w", v, Version, ErrVersion)
