@@ -117,10 +117,8 @@ func (b *Buffer) retire(x store.Extent, reason string) {
 	defer b.mu.Unlock()
 	b.book.Lost(x.From, x.To, reason)
 	for _, a := range b.book.Accounts {
-		if a.Ord < x.To {
-			a.DropTo(x.To, x.LastSeq, reason)
-			b.keepLocked(a)
-		}
+		a.DropTo(x.To, x.LastSeq, reason)
+		b.keepLocked(a)
 	}
 	b.store.Doom()
 }

@@ -204,7 +204,9 @@ func (a *Account) Rewind() { a.spans, a.marks = a.spans[:0], a.marks[:0] }
 // along: the record of the drop is written with it.
 func (a *Account) DropTo(ord, seq uint64, reason string) {
 	dropTo(&a.durable, ord, seq, reason)
-	dropTo(&a.saving, ord, seq, reason)
+	if a.isSaving { // otherwise it shares its lists with durable
+		dropTo(&a.saving, ord, seq, reason)
+	}
 	if !dropTo(&a.Reader, ord, seq, reason) {
 		return
 	}
