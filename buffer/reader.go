@@ -8,9 +8,9 @@ import (
 	"time"
 
 	"fieldferry/buffer/account"
-	"fieldferry/buffer/frame"
 	"fieldferry/buffer/queue"
 	"fieldferry/buffer/ring"
+	"fieldferry/buffer/segment"
 	"fieldferry/buffer/store"
 	"fieldferry/tag"
 )
@@ -45,7 +45,7 @@ type Reader struct {
 	next uint64     // count of the log's samples before the one that comes next
 	live queue.Copy
 	disk *store.Cursor
-	row  frame.Row
+	row  segment.Row
 	out  []account.Span // what this call of fill hands out
 }
 
@@ -87,7 +87,7 @@ func (r *Reader) knownTag(fields []byte) *tag.Tag {
 // firstLocked is the account of a new reader. If the accounts of earlier runs
 // were lost it may be one of theirs: it begins at the oldest sample then,
 // since twice is better than never.
-func (b *Buffer) firstLocked(name string, start Start) frame.Reader {
+func (b *Buffer) firstLocked(name string, start Start) segment.Reader {
 	ord, seq := b.q.Ord(), b.lastSeq
 	if start == StartOldest || !b.known {
 		ord, seq = b.diskOrd, b.diskOrd+b.q.Delta()
@@ -95,7 +95,7 @@ func (b *Buffer) firstLocked(name string, start Start) frame.Reader {
 			ord, seq = o, s
 		}
 	}
-	return frame.Reader{Name: name, Ord: ord, Start: ord, Seq: seq}
+	return segment.Reader{Name: name, Ord: ord, Start: ord, Seq: seq}
 }
 
 // evictLocked ends the Reader that uses an account, if there is one.
@@ -375,20 +375,20 @@ func (r *Reader) fromDisk(dst []Entry, limit uint64) ([]Entry, bool) {
 
 // namer knows the numbers of one dictionary.
 type namer interface {
-	Name(row *frame.Row) bool
+	Name(row *segment.Row) bool
 	Hurt() // something could not be read
 }
 
 // decode appends rows to dst while it has room, and passes over those that
 // cannot be read.
-func (r *Reader) decode(dst []Entry, rows *frame.Rows, epoch uint32, by namer) []Entry {
+func (r *Reader) decode(dst []Entry, rows *segment.Rows, epoch uint32, by namer) []Entry {
 	row := &r.row
 	for rows.Left() > 0 && len(dst) < cap(dst) {
 		left := rows.Left()
 		if rows.Next(row) != nil {
 			by.Hurt()
 			r.pass(r.next+uint64(left), store.Damaged)
-			*rows = frame.Rows{}
+			*rows = segment.Rows{}
 			break
 		}
 		if !by.Name(row) {

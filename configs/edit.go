@@ -38,6 +38,10 @@ func RemoveTag(file []byte, device, tag string) ([]byte, error) {
 // keyKind tells how the value of a key is written.
 func keyKind(driver, key string) edit.Kind {
 	drv, _ := drivers.Lookup(driver)
+	return kindOf(drv, key)
+}
+
+func kindOf(drv drivers.Driver, key string) edit.Kind {
 	t := tagmap.KeyType(drv, key)
 	switch {
 	case t == nil:

@@ -68,6 +68,10 @@ func (g *Gateway) Find(device, name string) *tag.Tag { return g.tags.Find(device
 // the file and line that each comes from.
 func (g *Gateway) Explain(t *tag.Tag) []Setting { return g.tags.Explain(t) }
 
+// ExplainTag lists the settings of a tag of Links alone, with those that it
+// inherits; nil for a tag of another configuration.
+func (g *Gateway) ExplainTag(t *tag.Tag) []Setting { return g.tags.ExplainTag(t) }
+
 // Tags lists the tags of all links, in the order of the tag map.
 func (g *Gateway) Tags() []*tag.Tag {
 	var out []*tag.Tag

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"fieldferry/buffer"
+	"fieldferry/configs/edit"
 	"fieldferry/configs/tagmap"
 	"fieldferry/configs/tree"
 	"fieldferry/drivers"
@@ -138,8 +139,8 @@ func (l *loader) validate(path string, c interface{ Validate() error }, layers .
 	if err == nil {
 		return
 	}
-	faults, ok := err.(tag.Faults)
-	if !ok {
+	var faults tag.Faults
+	if !errors.As(err, &faults) {
 		faults = tag.Faults{{Text: err.Error()}}
 	}
 	for _, f := range faults {
@@ -167,6 +168,8 @@ func (l *loader) place(path string, f tag.Fault, layers ...*tree.Node) {
 	l.report.AddBelow(best, rest, f.Text, f.Hint)
 }
 
-// TagKeys lists the keys that may be written at a tag on a link of a driver,
-// but for its name.
-func TagKeys(d drivers.Driver) []string { return tagmap.TagKeys(d) }
+// TagKeys lists the keys that may be written at a tag on a link of a driver
+// and hold one text each: not its name, and no groups such as labels.
+func TagKeys(d drivers.Driver) []string {
+	return slices.DeleteFunc(tagmap.TagKeys(d), func(key string) bool { return kindOf(d, key) == edit.Group })
+}

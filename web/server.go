@@ -55,7 +55,11 @@ func newServer(d Deps, p *page, o stream.Options) (*Server, error) {
 	}
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
 	p.register(mux)
-	return &Server{handler: guard(mux, d.Log), log: d.Log}, nil
+	packed, err := compressed(mux)
+	if err != nil {
+		return nil, err
+	}
+	return &Server{handler: guard(packed, d.Log), log: d.Log}, nil
 }
 
 // Handler returns the page and everything behind it.
@@ -118,7 +122,9 @@ func (s *Server) serve(ctx context.Context, ln net.Listener, conn func(context.C
 	if err := srv.Shutdown(drain); err != nil {
 		s.log.Warn("page requests cut off", "err", errors.Join(err, srv.Close()))
 	}
-	<-failed
+	if err := <-failed; !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serve the page on %s: %w", ln.Addr(), err)
+	}
 	return nil
 }
 

@@ -7,7 +7,7 @@
 package dict
 
 import (
-	"fieldferry/buffer/frame"
+	"fieldferry/buffer/segment"
 	"fieldferry/tag"
 )
 
@@ -24,9 +24,9 @@ type Entry struct {
 // Append appends the entry's frame.
 func (e *Entry) Append(dst []byte) []byte {
 	if e.Tag != nil {
-		return frame.AppendTag(dst, e.ID, e.fields)
+		return segment.AppendTag(dst, e.ID, e.fields)
 	}
-	return frame.AppendReason(dst, e.ID, e.Reason)
+	return segment.AppendReason(dst, e.ID, e.Reason)
 }
 
 // Dict holds the entries of this run.
@@ -68,7 +68,7 @@ func (d *Dict) Tag(t *tag.Tag) (e *Entry, isNew bool) {
 	if e := d.tags[t]; e != nil {
 		return e, false
 	}
-	e = &Entry{ID: d.nextTag, Tag: t, fields: frame.TagFields(t)}
+	e = &Entry{ID: d.nextTag, Tag: t, fields: segment.TagFields(t)}
 	d.addTag(e)
 	d.known[string(e.fields)] = t
 	return e, true
@@ -109,7 +109,7 @@ func (d *Dict) Reserve(tagID, reasonID uint32) {
 // Learn takes over the entries of a dictionary block with their numbers.
 // Entries before a corrupt one count.
 func (d *Dict) Learn(payload []byte) {
-	in := frame.Dict{
+	in := segment.Dict{
 		Tag: func(id uint32, fields []byte) {
 			if t := d.Known(fields); t != nil {
 				d.addTag(&Entry{ID: id, Tag: t, fields: append([]byte(nil), fields...)})
@@ -133,7 +133,7 @@ func (d *Dict) Known(fields []byte) *tag.Tag {
 	if t := d.known[string(fields)]; t != nil {
 		return t
 	}
-	t, err := frame.ParseTag(fields)
+	t, err := segment.ParseTag(fields)
 	if err != nil {
 		return nil
 	}

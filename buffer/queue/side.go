@@ -9,7 +9,6 @@ import (
 
 	"fieldferry/buffer/dict"
 	"fieldferry/buffer/disk"
-	"fieldferry/buffer/frame"
 	"fieldferry/buffer/ring"
 	"fieldferry/buffer/segment"
 )
@@ -85,7 +84,7 @@ func (s *side) save(e *dict.Entry, log *slog.Logger) {
 	if !s.shared {
 		return
 	}
-	p := (&segment.Block{Flags: segment.FlagDict, Payload: e.Append(nil)}).Append(nil, s.key)
+	p := segment.AppendBlock(nil, s.key, &segment.Block{Flags: segment.FlagDict, Payload: e.Append(nil)})
 	if _, err := s.file.WriteAt(p, s.off); err != nil {
 		s.shared = false
 		log.Warn("samples are written straight to the log: the runtime directory cannot be written", "err", err)
@@ -129,7 +128,7 @@ func (s *side) close(remove bool) error {
 // whether there was anything: of the log and the boot in o, and of the run
 // that wrote the end of the log, at o.Ord. The accounts beside it are passed
 // to use with their numbers. Adopt must follow.
-func (q *Queue) Recover(o Origin, clean bool, use func(i int, r *frame.Reader)) bool {
+func (q *Queue) Recover(o Origin, clean bool, use func(i int, r *segment.Reader)) bool {
 	mem := q.side.memory()
 	if mem == nil {
 		return false
@@ -179,7 +178,7 @@ func (q *Queue) gap(from, to uint64, fate func(from, to uint64) string) {
 // entries finds the dictionary entries that b needs.
 func (q *Queue) entries(b *Block) {
 	blk := segment.Block{Count: b.Count, FirstSeq: b.Seq, FirstOrd: b.Ord, Payload: b.Frames}
-	rows, row := blk.Rows(), frame.Row{}
+	rows, row := segment.NewRows(&blk), segment.Row{}
 	for rows.Left() > 0 && rows.Next(&row) == nil {
 		// A number whose entry is lost must not get another meaning.
 		q.dict.Reserve(row.Tag, row.Reason)

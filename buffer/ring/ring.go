@@ -19,7 +19,6 @@ import (
 	"time"
 	"unsafe"
 
-	"fieldferry/buffer/frame"
 	"fieldferry/buffer/segment"
 )
 
@@ -300,10 +299,10 @@ func (r *Ring) Ord() uint64 { return r.load(offOrd) }
 
 // SetCell stores the account of reader number i, below Cells. One that is too
 // large for its cell is not stored: the log alone has it then.
-func (r *Ring) SetCell(i int, rd *frame.Reader) {
+func (r *Ring) SetCell(i int, rd *segment.Reader) {
 	r.cells[i]++
 	p := r.cell(i, r.cells[i])
-	body := rd.AppendCell(p[:16])
+	body := segment.AppendCell(p[:16], rd)
 	if len(body) > cellSize {
 		r.cells[i]--
 		return
@@ -331,7 +330,7 @@ func (r *Ring) ClearCell(i int) {
 }
 
 // EachCell calls use with the accounts that were stored and their numbers.
-func (r *Ring) EachCell(use func(i int, rd *frame.Reader)) {
+func (r *Ring) EachCell(use func(i int, rd *segment.Reader)) {
 	for i := range r.cells {
 		if rd, ok := r.parseCell(i); ok {
 			use(i, &rd)
@@ -339,7 +338,7 @@ func (r *Ring) EachCell(use func(i int, rd *frame.Reader)) {
 	}
 }
 
-func (r *Ring) parseCell(i int) (best frame.Reader, ok bool) {
+func (r *Ring) parseCell(i int) (best segment.Reader, ok bool) {
 	le := binary.LittleEndian
 	for g := range uint64(2) {
 		p := r.cell(i, g)
@@ -347,7 +346,7 @@ func (r *Ring) parseCell(i int) (best frame.Reader, ok bool) {
 		if n > cellSize || n < 16 || le.Uint64(p) <= r.cells[i] || le.Uint32(p[12:]) != cellSum(p, n) {
 			continue
 		}
-		if rd, err := frame.ParseReader(p[16:n]); err == nil {
+		if rd, err := segment.ParseCell(p[16:n]); err == nil {
 			best, ok, r.cells[i] = rd, true, le.Uint64(p)
 		}
 	}

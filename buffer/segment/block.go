@@ -5,15 +5,13 @@ import (
 	"fmt"
 	"hash/crc32"
 	"time"
-
-	"fieldferry/buffer/frame"
 )
 
 // Sizes of a block. A block starts at a multiple of 8.
 const (
-	BlockHeader = 64                     // what comes before its payload
-	MaxPayload  = maxBlock - BlockHeader // the longest payload
-	maxBlock    = 64 << 10
+	BlockHeader = 64
+	MaxBlock    = 64 << 10
+	MaxPayload  = MaxBlock - BlockHeader
 )
 
 // Flags say what kind of frames a block holds.
@@ -50,11 +48,8 @@ func (b *Block) End() uint64 { return b.FirstOrd + uint64(b.Count) }
 
 const blockMagic = 0x4B4C4246 // "FBLK"
 
-// Rows reads the samples of b. The payload must not change meanwhile.
-func (b *Block) Rows() frame.Rows { return frame.NewRows(b.Payload, b.FirstSeq, b.Count) }
-
-// Append appends b with its payload, padded to a multiple of 8.
-func (b *Block) Append(dst []byte, k Key) []byte {
+// AppendBlock appends b with its payload, padded to a multiple of 8.
+func AppendBlock(dst []byte, k Key, b *Block) []byte {
 	at := len(dst)
 	le := binary.LittleEndian
 	dst = le.AppendUint32(dst, blockMagic)
@@ -78,9 +73,6 @@ func (b *Block) Append(dst []byte, k Key) []byte {
 // BlockSize is the length on disk of a block with a payload of n bytes.
 func BlockSize(n int) int { return BlockHeader + padded(n) }
 
-// FooterSize is the length on disk of a footer block.
-func FooterSize() int { return BlockSize((&frame.Footer{}).Size()) }
-
 func padded(n int) int { return (n + 7) &^ 7 }
 
 // blockLength returns the length on disk of the block that starts with p, if
@@ -97,20 +89,20 @@ func blockLength(p []byte) (int, bool) {
 	return BlockSize(int(n)), true
 }
 
-// parseBlock reads the block that p starts with and checks its checksum.
+// ParseBlock reads the block that p starts with and checks its checksum.
 // The payload is a part of p.
-func parseBlock(p []byte, k Key) (Block, error) {
+func ParseBlock(p []byte, k Key) (Block, error) {
 	var b Block
 	size, ok := blockLength(p)
 	if !ok || size > len(p) {
-		return b, fmt.Errorf("block: %w", frame.ErrCorrupt)
+		return b, fmt.Errorf("block: %w", ErrCorrupt)
 	}
 	le := binary.LittleEndian
 	stored := int(le.Uint32(p[8:]))
 	payload := p[BlockHeader : BlockHeader+stored]
 	sum := crc32.Update(uint32(k), table, p[:BlockHeader-4])
 	if crc32.Update(sum, table, payload) != le.Uint32(p[BlockHeader-4:]) {
-		return b, fmt.Errorf("block: checksum: %w", frame.ErrCorrupt)
+		return b, fmt.Errorf("block: checksum: %w", ErrCorrupt)
 	}
 	b = Block{
 		Codec: Codec(p[4]), Flags: Flags(le.Uint16(p[6:])),
@@ -120,7 +112,7 @@ func parseBlock(p []byte, k Key) (Block, error) {
 		Payload: payload,
 	}
 	if b.Codec != CodecRaw || uint64(b.Count) > uint64(stored) {
-		return b, fmt.Errorf("block: codec %d, %d samples in %d bytes: %w", b.Codec, b.Count, stored, frame.ErrCorrupt)
+		return b, fmt.Errorf("block: codec %d, %d samples in %d bytes: %w", b.Codec, b.Count, stored, ErrCorrupt)
 	}
 	return b, nil
 }

@@ -7,7 +7,7 @@ import (
 	"hash/crc32"
 	"time"
 
-	"fieldferry/buffer/frame"
+	"fieldferry/buffer/disk"
 )
 
 // Version is the format that this program writes. Files of a higher version
@@ -16,6 +16,10 @@ const Version = 1
 
 // HeaderSize is the length of the header page; the first block follows it.
 const HeaderSize = 4096
+
+// ErrCorrupt is wrapped by every error about bytes that are not what the
+// format says.
+var ErrCorrupt = errors.New("corrupt")
 
 // ErrVersion is returned by ParseHeader for a file of a later program.
 var ErrVersion = errors.New("written by a later version")
@@ -29,7 +33,15 @@ type Header struct {
 	Epoch    uint32 // counts unclean starts
 	FirstSeq uint64 // the sequence number that the next sample was to have
 	FirstOrd uint64 // samples appended to the log before this segment
-	Clock    frame.Clock
+	Clock    Clock
+}
+
+// Clock ties the log's own time to the machine's clocks. The log's time only
+// runs while somebody can vouch for it, so that age never depends on a wrong
+// wall clock.
+type Clock struct {
+	Log time.Duration // the log's own time
+	disk.Clock
 }
 
 const (
@@ -37,8 +49,8 @@ const (
 	headerUsed  = 104 // bytes under the checksum at headerUsed
 )
 
-// Append appends the header page.
-func (h *Header) Append(dst []byte) []byte {
+// AppendHeader appends the header page.
+func AppendHeader(dst []byte, h *Header) []byte {
 	at := len(dst)
 	dst = append(dst, headerMagic...)
 	dst = binary.LittleEndian.AppendUint32(dst, Version)
@@ -68,11 +80,11 @@ func flagTrusted(on bool) uint32 {
 func ParseHeader(p []byte) (Header, error) {
 	var h Header
 	if len(p) < headerUsed+4 || string(p[:8]) != headerMagic {
-		return h, fmt.Errorf("segment header: %w", frame.ErrCorrupt)
+		return h, fmt.Errorf("segment header: %w", ErrCorrupt)
 	}
 	le := binary.LittleEndian
 	if le.Uint32(p[headerUsed:]) != crc32.Checksum(p[:headerUsed], table) {
-		return h, fmt.Errorf("segment header: checksum: %w", frame.ErrCorrupt)
+		return h, fmt.Errorf("segment header: checksum: %w", ErrCorrupt)
 	}
 	if v := le.Uint32(p[8:]); v != Version {
 		return h, fmt.Errorf("segment header: format %d, this program knows %d: %w", v, Version, ErrVersion)

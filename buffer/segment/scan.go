@@ -31,7 +31,7 @@ type Found struct {
 }
 
 // chunk is how much is read at once: two blocks of the largest size fit in.
-const chunk = 2 * maxBlock
+const chunk = 2 * MaxBlock
 
 // NewScanner reads blocks of a segment from offset off up to end.
 func NewScanner(r io.ReaderAt, k Key, off, end int64) *Scanner {
@@ -76,7 +76,7 @@ func (s *Scanner) try(at int64) (Found, int64, error) {
 	if !ok || n > len(p) {
 		return Found{}, 0, nil
 	}
-	b, err := parseBlock(p, s.key)
+	b, err := ParseBlock(p, s.key)
 	if err != nil {
 		return Found{}, 0, nil
 	}
@@ -106,7 +106,7 @@ func nextMagic(p []byte) int64 {
 // the file ends.
 func (s *Scanner) fill(at int64) ([]byte, error) {
 	have := s.base + int64(len(s.buf))
-	if at >= s.base && (have-at >= maxBlock || s.eof && at <= have) {
+	if at >= s.base && (have-at >= MaxBlock || s.eof && at <= have) {
 		return s.buf[at-s.base:], nil
 	}
 	if s.buf == nil {

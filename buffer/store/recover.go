@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"fieldferry/buffer/disk"
-	"fieldferry/buffer/frame"
 	"fieldferry/buffer/segment"
 )
 
@@ -23,10 +22,10 @@ type Tail struct {
 	Empty   bool // there is no log yet
 	Clean   bool // the log was closed in order
 	Known   bool // the accounts are complete
-	Clock   frame.Clock
+	Clock   segment.Clock
 	Time    time.Duration // the log's own time
-	Readers map[string]frame.Reader
-	Dropped []frame.Count
+	Readers map[string]segment.Reader
+	Dropped []segment.Count
 
 	snapshot bool   // the one at the start of the segment was read
 	wanted   uint32 // accounts in it
@@ -147,7 +146,7 @@ func (s *Store) readHeader(f *file) error {
 // readTail reads the newest segment, and as many before it as it takes to
 // know the readers.
 func (s *Store) readTail() Tail {
-	t := Tail{NextSeq: 1, Epoch: 1, Readers: map[string]frame.Reader{}}
+	t := Tail{NextSeq: 1, Epoch: 1, Readers: map[string]segment.Reader{}}
 	if len(s.segs) == 0 {
 		t.Empty, t.Known = true, true
 		return t
@@ -195,7 +194,7 @@ func (t *Tail) merge(p *Tail) {
 // it ends: there a block that cannot be read is damage if anything behind it
 // shows that it was durable, else it is the torn end of an unclean stop.
 func (s *Store) readSegment(f *file, last bool) Tail {
-	t := Tail{Ord: f.FirstOrd, NextSeq: f.FirstSeq, Epoch: f.Epoch, Clock: f.Clock, Time: f.Clock.Log, Readers: map[string]frame.Reader{}}
+	t := Tail{Ord: f.FirstOrd, NextSeq: f.FirstSeq, Epoch: f.Epoch, Clock: f.Clock, Time: f.Clock.Log, Readers: map[string]segment.Reader{}}
 	df, err := s.fs.Open(s.path(f.name))
 	if err != nil {
 		s.log.Error("segment cannot be opened", "file", f.name, "err", err)
@@ -265,22 +264,22 @@ func (t *Tail) add(b *segment.Block) {
 
 func (t *Tail) addMeta(b *segment.Block) {
 	snapshot, readers := false, uint32(0)
-	m := frame.Meta{
-		Reader: func(r *frame.Reader) { t.Readers[r.Name] = *r },
-		State:  func(s *frame.State) { t.Dropped, readers = s.Dropped, s.Readers },
-		Clock:  func(c *frame.Clock) { t.Clock, snapshot = *c, true },
-		Drop: func(d *frame.Drop) {
+	m := segment.Meta{
+		Reader: func(r *segment.Reader) { t.Readers[r.Name] = *r },
+		State:  func(s *segment.State) { t.Dropped, readers = s.Dropped, s.Readers },
+		Clock:  func(c *segment.Clock) { t.Clock, snapshot = *c, true },
+		Drop: func(d *segment.Drop) {
 			if d.From == t.Ord {
 				t.Ord, t.NextSeq = d.To, max(t.NextSeq, d.LastSeq+1)
 			}
 		},
-		Skip: func(s frame.Skip) {
+		Skip: func(s segment.Skip) {
 			if s.From == t.Ord {
 				t.NextSeq += s.To - s.From
 				t.Ord = s.To
 			}
 		},
-		Footer: func(f *frame.Footer) {
+		Footer: func(f *segment.Footer) {
 			t.Clean = f.Clean
 			t.Ord, t.NextSeq = max(t.Ord, f.EndOrd), max(t.NextSeq, f.NextSeq)
 		},

@@ -7,7 +7,6 @@ import (
 
 	"fieldferry/buffer/dict"
 	"fieldferry/buffer/disk"
-	"fieldferry/buffer/frame"
 	"fieldferry/buffer/segment"
 )
 
@@ -60,7 +59,7 @@ func (s *Store) Begin(h segment.Header, snapshot [][]byte) error {
 	}
 	*w = active{
 		seg: f, file: df, next: w.next, oldest: h.Clock.Log, newest: h.Clock.Log, lastID: w.lastID,
-		out: h.Append(w.out[:0]),
+		out: segment.AppendHeader(w.out[:0], &h),
 	}
 	s.PutFrames(snapshot, segment.FlagMeta)
 	if err = s.Sync(); err == nil {
@@ -82,7 +81,7 @@ func (s *Store) Begin(h segment.Header, snapshot [][]byte) error {
 // the segment. The first block always has.
 func (s *Store) Fits(n int, entries []*dict.Entry) bool {
 	w := &s.w
-	need := segment.BlockSize(n) + w.dictLen + segment.FooterSize() // the end takes a second copy of the dictionary
+	need := segment.BlockSize(n) + w.dictLen + segment.FooterSize // the end takes a second copy of the dictionary
 	missing := 0
 	for _, e := range entries {
 		if e.Segment != w.seg.ID {
@@ -123,19 +122,19 @@ func (s *Store) Put(b *segment.Block, entries []*dict.Entry) error {
 
 // PutGaps accounts for samples that are not pending any more, up to the end
 // of the last gap. delta is their sequence number minus count.
-func (s *Store) PutGaps(gaps []frame.Gap, delta uint64, now time.Duration) {
+func (s *Store) PutGaps(gaps []segment.Gap, delta uint64, now time.Duration) {
 	var frames [][]byte
 	end := s.w.next
 	for _, g := range gaps {
 		end = g.To
 		if g.Reason == "" {
-			frames = append(frames, (frame.Skip{From: g.From, To: g.To}).Append(nil))
+			frames = append(frames, segment.AppendSkip(nil, segment.Skip{From: g.From, To: g.To}))
 			continue
 		}
-		frames = append(frames, (&frame.Drop{
+		frames = append(frames, segment.AppendDrop(nil, &segment.Drop{
 			Reason: g.Reason, From: g.From, To: g.To,
 			FirstSeq: g.From + delta + 1, LastSeq: g.To + delta, Oldest: now, Newest: now,
-		}).Append(nil))
+		}))
 	}
 	s.PutFrames(frames, segment.FlagMeta)
 	s.w.next = end
@@ -159,7 +158,7 @@ func (s *Store) PutFrames(frames [][]byte, flags segment.Flags) (size int) {
 
 func (w *active) block(b *segment.Block) {
 	b.Durable = uint32(w.durable)
-	w.out = b.Append(w.out, w.seg.Key())
+	w.out = segment.AppendBlock(w.out, w.seg.Key(), b)
 }
 
 // Flush writes what was gathered.
@@ -257,8 +256,8 @@ func (s *Store) Seal(nextSeq uint64, clean bool) error {
 
 func (s *Store) putFooter(nextSeq uint64, clean bool) error {
 	w := &s.w
-	f := frame.Footer{Clean: clean, Count: w.count, NextSeq: nextSeq, EndOrd: w.next, Oldest: w.oldest, Newest: w.newest}
-	s.PutFrames([][]byte{f.Append(nil)}, segment.FlagFooter)
+	f := segment.Footer{Clean: clean, Count: w.count, NextSeq: nextSeq, EndOrd: w.next, Oldest: w.oldest, Newest: w.newest}
+	s.PutFrames([][]byte{segment.AppendFooter(nil, &f)}, segment.FlagFooter)
 	return s.Sync()
 }
 

@@ -46,6 +46,7 @@ type Change struct {
 	Comment string    // why; may be empty
 	Changes []string  // in words; may be empty
 	Time    time.Time // when
+	Config  string    // names the whole configuration that this content belongs to; may be empty
 }
 
 // Revision is a content that was applied.
@@ -57,6 +58,7 @@ type Revision struct {
 	Author  string    `json:"author"` // empty: it was edited by hand
 	Comment string    `json:"comment,omitempty"`
 	Changes []string  `json:"changes,omitempty"`
+	Config  string    `json:"config,omitempty"` // as the Change said
 }
 
 // Version is the hash by which contents are told apart: 32 hexadecimal digits.
@@ -98,8 +100,7 @@ func (s *Store) Save(c Change) (Revision, error) {
 			return Revision{}, err
 		}
 	}
-	r := Revision{Name: c.Name, Version: Version(c.Data), Time: c.Time.UTC(), Author: c.Author, Comment: c.Comment, Changes: c.Changes}
-	r.ID = newID(r)
+	r := c.revision()
 	if err := s.write(pending+r.ID, r, c.Data); err != nil {
 		return Revision{}, err
 	}
@@ -107,6 +108,42 @@ func (s *Store) Save(c Change) (Revision, error) {
 		return Revision{}, err
 	}
 	return r, s.publish(r.ID)
+}
+
+// Record makes a revision of a content that somebody else has put in place,
+// with an editor for one. Change.IfMatch names the version that is meant;
+// Change.Data is not looked at. The error wraps ErrChanged when another
+// version is there by now.
+func (s *Store) Record(c Change) (Revision, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !plainName(c.Name) {
+		return Revision{}, fmt.Errorf("record %q: not a file of the configuration", c.Name)
+	}
+	data, err := s.fs.ReadFile(c.Name)
+	if err != nil {
+		return Revision{}, err
+	}
+	if Version(data) != c.IfMatch {
+		return Revision{}, fmt.Errorf("record %s: %w", c.Name, ErrChanged)
+	}
+	if err := s.settle(c.Name, data); err != nil {
+		return Revision{}, err
+	}
+	c.Data = data
+	r := c.revision()
+	if err := s.write(pending+r.ID, r, data); err != nil {
+		return Revision{}, err
+	}
+	return r, s.publish(r.ID)
+}
+
+func (c *Change) revision() Revision {
+	r := Revision{
+		Name: c.Name, Version: Version(c.Data), Time: c.Time.UTC(), Author: c.Author, Comment: c.Comment, Changes: c.Changes, Config: c.Config,
+	}
+	r.ID = newID(r)
+	return r
 }
 
 // plainName keeps a change inside of the directory.

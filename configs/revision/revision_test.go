@@ -67,6 +67,42 @@ func TestSave(t *testing.T) {
 	}
 }
 
+// TestRecord: a content that was put in place by hand becomes a revision with
+// an author, and the next Save does not make another one of it.
+func TestRecord(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "tagmap.yaml"), []byte("by hand"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := Open(Dir(dir))
+	c := change("ignored", 1)
+	c.Config, c.IfMatch = "whole", Version([]byte("before"))
+	if _, err := s.Record(c); !errors.Is(err, ErrChanged) {
+		t.Errorf("another version is in place: got %v, want ErrChanged", err)
+	}
+	c.IfMatch = Version([]byte("by hand"))
+	r, err := s.Record(c)
+	if err != nil || r.Version != c.IfMatch || r.Config != "whole" || r.Author != "anna" {
+		t.Fatalf("got %+v, %v", r, err)
+	}
+	if _, data, err := s.Read(r.ID); err != nil || string(data) != "by hand" {
+		t.Errorf("its content: %q, %v", data, err)
+	}
+	if _, err := s.Save(change("next", 2)); err != nil {
+		t.Fatal(err)
+	}
+	all, err := s.List()
+	if err != nil || len(all) != 2 || all[1].ID != r.ID {
+		t.Errorf("got %+v (%v), want the new one and the recorded one", all, err)
+	}
+	for _, name := range []string{"../tagmap.yaml", ".hidden", "revisions/x"} {
+		c.Name = name
+		if _, err := s.Record(c); err == nil {
+			t.Errorf("recorded %q", name)
+		}
+	}
+}
+
 func TestKeep(t *testing.T) {
 	s := Open(Dir(t.TempDir()))
 	for i := range Keep + 7 {

@@ -53,7 +53,7 @@ func (d *Decoder) Known(n *tree.Node, elsewhere func(key string) string, shapes 
 		if slices.Contains(keys, p.Key.Text) {
 			continue
 		}
-		hint := ""
+		var hint string
 		if n.Flow && p.Value.Kind == tree.Null && wholeNumber.MatchString(p.Key.Text) {
 			hint = "write a decimal point, not a comma"
 		} else {

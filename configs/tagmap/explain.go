@@ -2,10 +2,10 @@ package tagmap
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"fieldferry/configs/strict"
-	"fieldferry/configs/tree"
 	"fieldferry/tag"
 )
 
@@ -20,21 +20,47 @@ type Setting struct {
 }
 
 // Explain lists every setting that takes part in reading a tag and where it
-// comes from.
+// comes from: of its link, of its device, and those of ExplainTag.
 func (m *Map) Explain(t *tag.Tag) []Setting {
-	d := &strict.Decoder{Report: &tree.Report{}, File: m.decoder.File}
-	l := t.Device.Link
+	m.explaining.Lock()
+	l, d := t.Device.Link, m.explainer
 	var out []Setting
-	lo, do, to := m.links[l], m.devices[t.Device], m.tags[t]
+	lo, do := m.links[l], m.devices[t.Device]
 	out = append(out, explain(d, "link", lo, &linkHead{Driver: l.Driver, Endpoint: l.Endpoint}, &linkShared{Retry: l.Retry}, l.Options)...)
 	out = append(out, explain(d, "device", do, &deviceHead{Profile: t.Device.Profile, DeadAfter: t.Device.DeadAfter, Maintenance: t.Device.Maintenance}, t.Device.Options)...)
-	config := m.mappings[t]
-	out = append(out, explain(d, "tag", to,
-		&tagName{Name: t.Name, Address: t.Address, Description: t.Description, Access: t.Access})...)
-	out = append(out, explainInterval(d, to, t)...)
-	out = append(out, explain(d, "tag", to,
+	m.explaining.Unlock()
+	return append(out, m.ExplainTag(t)...)
+}
+
+// ExplainTag lists the settings of a tag alone, with those that it inherits;
+// nil when the map does not have it.
+func (m *Map) ExplainTag(t *tag.Tag) []Setting {
+	o, ok := m.tags[t]
+	if !ok {
+		return nil
+	}
+	m.explaining.Lock()
+	defer m.explaining.Unlock()
+	d, config := m.explainer, m.mappings[t]
+	out := make([]Setting, 0, 32)
+	out = append(out, explain(d, "tag", o.own(), &tagName{Name: t.Name, Address: t.Address, Description: t.Description, Access: t.Access})...)
+	out = append(out, explainInterval(d, o, t)...)
+	out = append(out, explain(d, "tag", o,
 		&tagHead{Type: t.Type, Unit: t.Unit, Class: t.Class, Retain: t.Retain}, &config, t.Options)...)
 	return append(out, m.explainLabels(t)...)
+}
+
+// own is the part of a tag's origin where the keys that are not inherited
+// stand: its profile and itself. A device's description is not its tags'.
+func (o origin) own() origin {
+	var own []layer
+	for _, l := range o.layers {
+		if l.from == fromTag || strings.HasPrefix(l.from, fromProfile) {
+			own = append(own, l)
+		}
+	}
+	o.layers = own
+	return o
 }
 
 // linkHead, deviceHead, tagName and tagHead are the parts of the keys that Explain
@@ -124,8 +150,7 @@ func (m *Map) explainLabels(t *tag.Tag) []Setting {
 	var out []Setting
 	lo, to := m.links[t.Device.Link], m.tags[t]
 	o := origin{layers: append(append([]layer{}, lo.layers...), to.layers...)}
-	d := &strict.Decoder{Report: &tree.Report{}}
-	for _, s := range d.Explain(&labelKeys{Labels: t.Labels}, nodesOf(o.layers)...) {
+	for _, s := range m.explainer.Explain(&labelKeys{Labels: t.Labels}, nodesOf(o.layers)...) {
 		x := o.setting("tag", s)
 		if x.From == "default" {
 			x.From = "gateway"

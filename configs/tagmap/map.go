@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sync"
 
 	"fieldferry/configs/fingerprint"
 	"fieldferry/configs/strict"
@@ -35,6 +36,9 @@ type Map struct {
 	links    map[*tag.Link]origin
 	devices  map[*tag.Device]origin
 	tags     map[*tag.Tag]origin
+
+	explaining sync.Mutex      // guards explainer
+	explainer  *strict.Decoder // kept because it learns the shapes of structs once
 }
 
 // layer is one place that settings come from.
@@ -84,7 +88,8 @@ const maxDevices = 10_000
 // be missing from the Map, and a Map with faults must not be run.
 func Build(in Input) *Map {
 	m := &Map{
-		report: in.Decoder.Report, decoder: in.Decoder, mappings: map[*tag.Tag]mapping.Config{},
+		explainer: &strict.Decoder{Report: &tree.Report{}, File: in.Decoder.File},
+		report:    in.Decoder.Report, decoder: in.Decoder, mappings: map[*tag.Tag]mapping.Config{},
 		links: map[*tag.Link]origin{}, devices: map[*tag.Device]origin{}, tags: map[*tag.Tag]origin{},
 	}
 	b := &builder{

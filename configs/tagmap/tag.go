@@ -49,16 +49,22 @@ func (b *builder) tag(ds *deviceScope, pn, n *tree.Node, name string) {
 	}
 }
 
+// Where the settings of a tag stand that nothing else may have.
+const (
+	fromProfile = "profile " // and its name
+	fromTag     = "tag"
+)
+
 // tagLayers are the places of a tag's settings, the most general first.
 func tagLayers(ds *deviceScope, pn, n *tree.Node) []layer {
 	layers := make([]layer, 0, 6)
 	layers = append(layers, ds.base[:3]...)
 	if pn != nil {
-		layers = append(layers, layer{pn, "profile " + ds.shared.Profile})
+		layers = append(layers, layer{pn, fromProfile + ds.shared.Profile})
 	}
 	layers = append(layers, ds.base[3])
 	if n != nil {
-		layers = append(layers, layer{n, "tag"})
+		layers = append(layers, layer{n, fromTag})
 	}
 	return layers
 }

@@ -96,12 +96,10 @@ func (n *Node) Locate(path string) (found *Node, rest string) {
 	for path != "" {
 		key, next := cutPath(path)
 		var below *Node
-		if i, err := strconv.Atoi(strings.Trim(key, "[]")); err == nil && key[0] == '[' {
-			if i >= 0 && i < len(n.Items) {
-				below = n.Items[i]
-			}
-		} else {
+		if i, ok := indexOf(key); !ok {
 			below = n.Get(key)
+		} else if i >= 0 && i < len(n.Items) {
+			below = n.Items[i]
 		}
 		if below == nil {
 			return n, path
@@ -109,6 +107,15 @@ func (n *Node) Locate(path string) (found *Node, rest string) {
 		n, path = below, next
 	}
 	return n, ""
+}
+
+// indexOf reads [7].
+func indexOf(key string) (int, bool) {
+	if key[0] != '[' {
+		return 0, false
+	}
+	i, err := strconv.Atoi(strings.Trim(key, "[]"))
+	return i, err == nil
 }
 
 // cutPath takes the first key or [index] off a path.

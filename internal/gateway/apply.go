@@ -39,7 +39,7 @@ func (g *Gateway) adopt(next *configs.Gateway) error {
 	g.dropTags(gone, next)
 	err := g.startLinks(next, changed, olds)
 	err = errors.Join(err, g.adoptUplinks(next))
-	tags := g.listTags(next)
+	tags := listTags(next)
 	g.mu.Lock()
 	g.config, g.fault, g.tags = next, "", tags
 	g.generation++

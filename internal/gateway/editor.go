@@ -1,6 +1,8 @@
 package gateway
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"time"
 
 	"fieldferry/configs"
@@ -44,8 +45,13 @@ func (g *Gateway) History(_ context.Context, limit int) ([]plant.Revision, error
 	return out, nil
 }
 
+// pageRevision names a revision as the page names the running one.
 func pageRevision(r revision.Revision) plant.Revision {
-	return plant.Revision{ID: r.ID, At: r.Time, Author: r.Author, Comment: r.Comment, Changes: r.Changes}
+	p := plant.Revision{ID: cmp.Or(r.Config, r.Version), At: r.Time, Author: r.Author, Comment: r.Comment, Changes: r.Changes}
+	if p.Author == "" && len(p.Changes) == 0 {
+		p.Changes = []string{r.Name + " as it was before the next change"}
+	}
+	return p
 }
 
 // Check tells what a draft would do.
@@ -67,12 +73,10 @@ func (g *Gateway) Apply(_ context.Context, d plant.Draft, author string) (plant.
 	if err != nil || len(p.report.Faults) > 0 || len(p.report.Effects) == 0 {
 		return p.report, err
 	}
-	words := make([]string, len(p.report.Effects))
-	for i, e := range p.report.Effects {
-		words[i] = e.Text
-	}
+	words := inWords(p.report.Effects)
 	r, err := g.revisions().Save(revision.Change{
 		Name: configs.TagMapFile, Data: p.file, IfMatch: revision.Version(p.base), Author: author, Comment: d.Comment, Changes: words, Time: time.Now(),
+		Config: p.next.Version,
 	})
 	if errors.Is(err, revision.ErrChanged) {
 		return plant.Report{}, plant.ErrStale
@@ -84,7 +88,6 @@ func (g *Gateway) Apply(_ context.Context, d plant.Draft, author string) (plant.
 		return plant.Report{}, fmt.Errorf("the change is saved, but not all of it runs: %w", err)
 	}
 	applied := pageRevision(r)
-	applied.ID = p.next.Version
 	p.report.Applied = &applied
 	g.log.Info("configuration applied", "author", author, "changes", len(words), "revision", p.next.Version)
 	return p.report, nil
@@ -124,6 +127,9 @@ func (g *Gateway) plan(d plant.Draft) (planned, error) {
 	if len(p.report.Faults) > 0 {
 		return p, nil
 	}
+	if bytes.Equal(p.file, p.base) {
+		return p, nil
+	}
 	p.next, err = g.load(g.opts.ConfigDir, map[string][]byte{configs.TagMapFile: p.file})
 	var faults configs.Faults
 	if errors.As(err, &faults) {
@@ -157,31 +163,6 @@ func pageFaults(faults configs.Faults, tagMap []byte) []plant.Fault {
 		}
 	}
 	return out
-}
-
-// settings are all keys that may be written at a tag, with what they are set
-// to and where.
-func (g *Gateway) settings(cfg *configs.Gateway, t *tag.Tag) map[string]plant.Setting {
-	out := map[string]plant.Setting{}
-	if d, ok := g.driver(t.Device.Link.Driver); ok {
-		for _, k := range configs.TagKeys(d) {
-			out[k] = plant.Setting{}
-		}
-	}
-	for _, s := range cfg.Explain(t) {
-		if _, known := out[s.Key]; known && s.Of == "tag" {
-			out[s.Key] = plant.Setting{Text: unquoted(s.Value), From: s.From}
-		}
-	}
-	return out
-}
-
-// unquoted is a text of the tag map as a person types it into a field.
-func unquoted(s string) string {
-	if t, err := strconv.Unquote(s); err == nil {
-		return t
-	}
-	return s
 }
 
 // effects tells the difference between two configurations in words.
@@ -246,15 +227,15 @@ func linkEffects(cur, next *configs.Gateway, changed []*tag.Link) (out []plant.E
 		has[l.Name] = true
 	}
 	for _, l := range changed {
-		text := fmt.Sprintf("link %s restarts: %d devices pause for a moment", l.Name, len(l.Devices))
+		text := fmt.Sprintf("link %s restarts: %s for a moment, all other links run on", l.Name, pausing(l))
 		if !had[l.Name] {
-			text = fmt.Sprintf("new link %s with %d devices", l.Name, len(l.Devices))
+			text = fmt.Sprintf("new link %s with %s", l.Name, deviceCount(l))
 		}
 		out = append(out, plant.Effect{Link: l.Name, Text: text})
 	}
 	for _, l := range cur.Links {
 		if !has[l.Name] {
-			out = append(out, plant.Effect{Link: l.Name, Text: fmt.Sprintf("link %s with %d devices is removed", l.Name, len(l.Devices))})
+			out = append(out, plant.Effect{Link: l.Name, Text: fmt.Sprintf("link %s with %s is removed", l.Name, deviceCount(l))})
 		}
 	}
 	return out
@@ -270,6 +251,29 @@ func laterEffects(cur, next *configs.Gateway) (out []plant.Effect) {
 		out = append(out, plant.Effect{Text: "web" + later})
 	}
 	return out
+}
+
+// pausing says who pauses when a link restarts.
+func pausing(l *tag.Link) string {
+	if len(l.Devices) == 1 {
+		return "device " + l.Devices[0].Name + " pauses"
+	}
+	return fmt.Sprintf("its %d devices pause", len(l.Devices))
+}
+
+func deviceCount(l *tag.Link) string {
+	if len(l.Devices) == 1 {
+		return "1 device"
+	}
+	return fmt.Sprintf("%d devices", len(l.Devices))
+}
+
+func inWords(effects []plant.Effect) []string {
+	words := make([]string, len(effects))
+	for i, e := range effects {
+		words[i] = e.Text
+	}
+	return words
 }
 
 func uplinkEffects(cur, next *configs.Gateway) (out []plant.Effect) {
@@ -317,8 +321,35 @@ func (g *Gateway) Reload(_ context.Context, author string) (plant.Report, error)
 		return plant.Report{}, fmt.Errorf("not all of the new configuration runs: %w", err)
 	}
 	g.log.Info("configuration reloaded", "author", author, "changes", len(rep.Effects), "revision", next.Version)
-	rep.Applied = &plant.Revision{ID: next.Version, At: time.Now(), Author: author}
+	rep.Applied = &plant.Revision{ID: next.Version, At: time.Now(), Author: author, Changes: inWords(rep.Effects)}
+	g.record(cur, next, rep.Applied)
 	return rep, nil
+}
+
+// record puts into the history what was edited outside of the page, file by
+// file; the tag map, or else the first of them, tells what that changed.
+func (g *Gateway) record(cur, next *configs.Gateway, r *plant.Revision) {
+	words := r.Changes
+	if len(words) == 0 {
+		words = []string{"no setting has changed"}
+	}
+	edited := slices.DeleteFunc(slices.Clone(next.Files), func(f configs.File) bool {
+		return filepath.IsAbs(f.Name) || fileVersion(cur, f.Name) == f.Version
+	})
+	if i := slices.IndexFunc(edited, func(f configs.File) bool { return f.Name == configs.TagMapFile }); i > 0 {
+		edited[0], edited[i] = edited[i], edited[0]
+	}
+	for i, f := range edited {
+		if i > 0 {
+			words = []string{f.Name + " was edited as well"}
+		}
+		_, err := g.revisions().Record(revision.Change{
+			Name: f.Name, IfMatch: f.Version, Author: r.Author, Changes: words, Time: r.At, Config: next.Version,
+		})
+		if err != nil {
+			g.log.Warn("change not in the history", "file", f.Name, "err", err)
+		}
+	}
 }
 
 // Read asks the device for a tag now.

@@ -19,7 +19,7 @@ import (
 	_ "fieldferry/drivers/all" // the protocols
 	"fieldferry/live"
 	"fieldferry/mapping/calc"
-	"fieldferry/web/plant"
+	"fieldferry/tag"
 )
 
 // Options say where a gateway finds its files.
@@ -42,6 +42,7 @@ type Gateway struct {
 	started  time.Time
 	store    *live.Store
 	calc     drivers.Driver
+	keys     map[string][]string // of tags that the page offers, by driver
 	buffer   *buffer.Buffer
 	audit    *command.Audit
 	commands *command.Service
@@ -52,9 +53,9 @@ type Gateway struct {
 
 	mu         sync.Mutex // guards the fields below
 	config     *configs.Gateway
-	fault      string      // why a newer configuration on disk does not run
-	tags       []plant.Tag // of config
-	generation uint64      // of tags, grows with every configuration
+	fault      string     // why a newer configuration on disk does not run
+	tags       []*tag.Tag // of config, sorted by device and name
+	generation uint64     // of tags, grows with every configuration
 	links      map[string]*linkPart
 	uplinks    map[string]*uplinkPart
 }
@@ -72,7 +73,8 @@ func New(o Options) (*Gateway, error) {
 		links: map[string]*linkPart{}, uplinks: map[string]*uplinkPart{},
 	}
 	g.calc = calc.New(g.store)
-	g.tags = g.listTags(cfg)
+	g.keys = tagKeys(g.calc)
+	g.tags = listTags(cfg)
 	if err := g.openState(cfg); err != nil {
 		return nil, err
 	}
@@ -149,12 +151,9 @@ func (g *Gateway) setRules(cfg *configs.Gateway) {
 }
 
 // listTags is the page's list of the tags of a configuration.
-func (g *Gateway) listTags(cfg *configs.Gateway) []plant.Tag {
-	var out []plant.Tag
-	for _, t := range cfg.Tags() {
-		out = append(out, plant.Tag{Tag: t, Settings: g.settings(cfg, t)})
-	}
-	slices.SortFunc(out, func(a, b plant.Tag) int {
+func listTags(cfg *configs.Gateway) []*tag.Tag {
+	out := cfg.Tags()
+	slices.SortFunc(out, func(a, b *tag.Tag) int {
 		return cmp.Or(cmp.Compare(a.Device.Name, b.Device.Name), cmp.Compare(a.Name, b.Name))
 	})
 	return out

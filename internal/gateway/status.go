@@ -3,6 +3,7 @@ package gateway
 import (
 	"cmp"
 	"slices"
+	"strings"
 	"time"
 
 	"fieldferry/buffer"
@@ -80,7 +81,8 @@ func linkStatus(l *tag.Link, s *acquire.LinkStats) plant.Link {
 func deviceStatus(d *tag.Device, l *acquire.LinkStats, s *acquire.DeviceStats) plant.Device {
 	out := plant.Device{
 		Name: s.Name, Link: l.Name, State: plant.Up, Since: s.Since, LastAnswer: s.LastAnswer,
-		Missed: s.MissedNow, Errors: s.Missed, RoundTrip: s.Took, Error: s.LastError,
+		Missed: s.MissedNow, Errors: s.Missed, RoundTrip: s.Took,
+		Error: strings.TrimPrefix(s.LastError, "device "+s.Name+": "), // it stands beside the name
 	}
 	switch {
 	case !l.Up && l.LastError != "":
@@ -101,7 +103,7 @@ func deviceStatus(d *tag.Device, l *acquire.LinkStats, s *acquire.DeviceStats) p
 }
 
 // Tags returns the list of tags and its generation.
-func (g *Gateway) Tags() ([]plant.Tag, uint64) {
+func (g *Gateway) Tags() ([]*tag.Tag, uint64) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.tags, g.generation

@@ -1,15 +1,18 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"fieldferry/tag"
 	"fieldferry/web/plant"
 	"fieldferry/web/stream"
 )
@@ -40,9 +43,9 @@ func post(path, id, summary string, errs ...int) huma.Operation {
 
 func (o *operations) registerReads(a huma.API) {
 	huma.Register(a, get("/api/status", "status", "Links, devices, uplinks and the buffer"), o.status)
-	huma.Register(a, get("/api/tags", "tags", "All tags and their settings"), o.tags)
+	huma.Register(a, listing[tagList](a, get("/api/tags", "tags", "All tags and their settings")), o.tags)
 	huma.Register(a, get("/api/tags/{device}/{tag}", "tag", "One tag, and where each of its settings comes from", 404), o.tag)
-	huma.Register(a, get("/api/values", "values", "The latest values", 404), o.values)
+	huma.Register(a, listing[valueList](a, get("/api/values", "values", "The latest values", 404)), o.values)
 	huma.Register(a, get("/api/revision", "revision", "The running revision of the configuration"), o.revision)
 	huma.Register(a, get("/api/history", "history", "The revisions that were applied, newest first"), o.history)
 	huma.Register(a, get("/api/read/{device}/{tag}", "read", "Ask the device for a tag now", 404, 504), o.read)
@@ -58,16 +61,19 @@ func (o *operations) registerWrites(a huma.API) {
 }
 
 func (o *operations) status(context.Context, *struct{}) (*answer[status], error) {
-	return &answer[status]{viewStatus(o.Plant)}, nil
+	return &answer[status]{viewStatus(o.Plant, o.Hub.Counts())}, nil
 }
 
-func (o *operations) tags(context.Context, *struct{}) (*answer[tagList], error) {
+// tags takes the revision before the list: when it is replaced in between, a
+// draft on this answer is told to be stale, instead of being begun on
+// settings that nobody has seen.
+func (o *operations) tags(context.Context, *struct{}) (*huma.StreamResponse, error) {
+	revision := o.Editor.Revision().ID
 	tags, generation := o.Plant.Tags()
-	list := tagList{Generation: generation, Revision: o.Editor.Revision().ID, Tags: make([]item, len(tags))}
-	for i := range tags {
-		list.Tags[i] = viewItem(i, &tags[i])
-	}
-	return &answer[tagList]{list}, nil
+	return rows{
+		empty: tagList{generation, revision, []item{}}, n: len(tags),
+		row: func(i int) (any, bool) { return viewItem(i, tags[i], o.Plant.Settings(tags[i])), true },
+	}.send()
 }
 
 type tagPath struct {
@@ -76,22 +82,29 @@ type tagPath struct {
 }
 
 func (o *operations) tag(_ context.Context, in *tagPath) (*answer[tagDetail], error) {
+	revision := o.Editor.Revision().ID // before the list: see tags
 	tags, generation := o.Plant.Tags()
-	for i := range tags {
-		t := &tags[i]
-		if t.Device.Name != in.Device || t.Name != in.Tag {
-			continue
-		}
-		v := tagDetail{
-			Generation: generation, Revision: o.Editor.Revision().ID, Tag: viewItem(i, t), Settings: map[string]setting{},
-			Value: stream.RowOf(i, o.Plant.Value(t.Tag)), Now: stream.Millis(time.Now()),
-		}
-		for k, s := range t.Settings {
-			v.Settings[k] = setting(s)
-		}
-		return &answer[tagDetail]{v}, nil
+	i, ok := find(tags, in.Device, in.Tag)
+	if !ok {
+		return nil, unknownTag(in.Device, in.Tag)
 	}
-	return nil, unknownTag(in.Device, in.Tag)
+	t := tags[i]
+	settings := o.Plant.Settings(t)
+	v := tagDetail{
+		Generation: generation, Revision: revision, Tag: viewItem(i, t, settings), Settings: map[string]setting{},
+		Value: stream.RowOf(i, o.Plant.Value(t)), Now: stream.Millis(time.Now()),
+	}
+	for k, s := range settings {
+		v.Settings[k] = setting(s)
+	}
+	return &answer[tagDetail]{v}, nil
+}
+
+// find looks a tag up in a list that is sorted by device and name.
+func find(tags []*tag.Tag, device, name string) (int, bool) {
+	return slices.BinarySearchFunc(tags, device, func(t *tag.Tag, device string) int {
+		return cmp.Or(cmp.Compare(t.Device.Name, device), cmp.Compare(t.Name, name))
+	})
 }
 
 func unknownTag(device, name string) *Problem {
@@ -102,20 +115,19 @@ type valuesQuery struct {
 	Device string `query:"device" maxLength:"200" doc:"Only the tags of this device."`
 }
 
-func (o *operations) values(_ context.Context, in *valuesQuery) (*answer[valueList], error) {
+func (o *operations) values(_ context.Context, in *valuesQuery) (*huma.StreamResponse, error) {
 	tags, _ := o.Plant.Tags()
-	list := valueList{Now: stream.Millis(time.Now()), Values: []named{}}
-	for i := range tags {
-		t := &tags[i]
-		if in.Device != "" && t.Device.Name != in.Device {
-			continue
-		}
-		list.Values = append(list.Values, named{t.Device.Name, t.Name, t.Unit, stream.RowOf(i, o.Plant.Value(t.Tag))})
-	}
-	if in.Device != "" && len(list.Values) == 0 {
+	asked := func(t *tag.Tag) bool { return in.Device == "" || t.Device.Name == in.Device }
+	if in.Device != "" && !slices.ContainsFunc(tags, asked) {
 		return nil, coded(http.StatusNotFound, "unknown_device", fmt.Sprintf("there is no device %q with tags", in.Device))
 	}
-	return &answer[valueList]{list}, nil
+	return rows{
+		empty: valueList{stream.Millis(time.Now()), []named{}}, n: len(tags),
+		row: func(i int) (any, bool) {
+			t := tags[i]
+			return named{t.Device.Name, t.Name, t.Unit, stream.RowOf(i, o.Plant.Value(t))}, asked(t)
+		},
+	}.send()
 }
 
 type revisionAnswer struct {
@@ -158,12 +170,11 @@ func (o *operations) read(ctx context.Context, in *tagPath) (*answer[named], err
 	}
 	out := named{Device: in.Device, Name: in.Tag}
 	tags, _ := o.Plant.Tags()
-	for i := range tags {
-		if tags[i].Device.Name == in.Device && tags[i].Name == in.Tag {
-			out.Unit, out.Latest.ID = tags[i].Unit, i
-		}
+	i, ok := find(tags, in.Device, in.Tag)
+	if ok {
+		out.Unit = tags[i].Unit
 	}
-	out.Latest = stream.RowOf(out.Latest.ID, v)
+	out.Latest = stream.RowOf(i, v)
 	return &answer[named]{out}, nil
 }
 
@@ -242,11 +253,18 @@ func (o *operations) applied(what string, r plant.Report, err error) (*answer[re
 	}
 	if len(r.Faults) > 0 {
 		p := coded(http.StatusUnprocessableEntity, "faults",
-			fmt.Sprintf("the configuration has %d faults; nothing was changed", len(r.Faults)))
+			fmt.Sprintf("the configuration has %s; nothing was changed", faultCount(len(r.Faults))))
 		p.Faults = viewFaults(r.Faults)
 		return nil, p
 	}
 	return &answer[report]{viewReport(r)}, nil
+}
+
+func faultCount(n int) string {
+	if n == 1 {
+		return "a fault"
+	}
+	return fmt.Sprintf("%d faults", n)
 }
 
 func (o *operations) editError(what string, err error) error {

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"fieldferry/tag"
 	"fieldferry/web/health"
 	"fieldferry/web/plant"
 	"fieldferry/web/stream"
@@ -85,20 +86,16 @@ type drops struct {
 	Samples uint64 `json:"samples"`
 }
 
-func viewStatus(p plant.Plant) status {
+func viewStatus(p plant.Plant, counts health.Counts) status {
 	s := p.Status()
 	tags, _ := p.Tags()
-	counts := stream.Survey(p, tags, nil)
 	v := status{
 		Gateway: s.Gateway, Version: s.Version, Started: stream.Millis(s.Started), Now: stream.Millis(s.Now),
 		Revision: s.Revision, Fault: s.Fault, Health: health.Of(&s, counts), Counts: counts,
 		Links: make([]link, len(s.Links)), Devices: make([]device, len(s.Devices)), Uplinks: make([]uplink, len(s.Uplinks)),
 		Buffer: viewBuffer(&s.Buffer),
 	}
-	of := map[string]int{}
-	for i := range tags {
-		of[tags[i].Device.Name]++
-	}
+	of := tagsOf(tags)
 	for i := range s.Links {
 		v.Links[i] = viewLink(&s.Links[i])
 	}
@@ -110,6 +107,19 @@ func viewStatus(p plant.Plant) status {
 		v.Uplinks[i] = viewUplink(&s.Uplinks[i])
 	}
 	return v
+}
+
+// tagsOf counts the tags of each device in a list that is sorted by device.
+func tagsOf(tags []*tag.Tag) map[string]int {
+	of := map[string]int{}
+	for i := 0; i < len(tags); {
+		first := i
+		for i < len(tags) && tags[i].Device == tags[first].Device {
+			i++
+		}
+		of[tags[first].Device.Name] += i - first
+	}
+	return of
 }
 
 func seconds(d time.Duration) float64 { return d.Seconds() }
@@ -162,8 +172,11 @@ type item struct {
 	Unit     string            `json:"unit"`
 	Interval float64           `json:"interval_seconds"`
 	Labels   map[string]string `json:"labels"`
-	Settings map[string]string `json:"settings" doc:"Every key that is set for this tag, at itself or above, by its name in the tag map."`
+	Settings map[string]string `json:"settings" doc:"Every key that is written for this tag, at itself or above, by its name in the tag map."`
 }
+
+// fromDefault is where a setting comes from that nobody has written.
+const fromDefault = "default"
 
 type tagDetail struct {
 	Generation uint64             `json:"generation"`
@@ -179,7 +192,7 @@ type setting struct {
 	From string `json:"from" doc:"Where it comes from: tag, device, profile NAME, link, gateway or default."`
 }
 
-func viewItem(id int, t *plant.Tag) item {
+func viewItem(id int, t *tag.Tag, settings map[string]plant.Setting) item {
 	v := item{
 		ID: id, Device: t.Device.Name, Name: t.Name, Readable: t.Access.Readable(), Unit: t.Unit,
 		Interval: seconds(t.Interval), Labels: t.Labels, Settings: map[string]string{},
@@ -190,8 +203,8 @@ func viewItem(id int, t *plant.Tag) item {
 	if v.Labels == nil {
 		v.Labels = map[string]string{}
 	}
-	for k, s := range t.Settings {
-		if s.Text != "" {
+	for k, s := range settings {
+		if s.Text != "" && s.From != fromDefault {
 			v.Settings[k] = s.Text
 		}
 	}

@@ -139,8 +139,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	for reason, n := range s.Buffer.Dropped {
 		ch <- prometheus.MustNewConstMetric(dropped, prometheus.CounterValue, float64(n), reason)
 	}
-	tags, _ := c.plant.Tags()
-	n := stream.Survey(c.plant, tags, nil)
+	n := stream.Survey(c.plant)
 	for q, v := range map[string]int{"good": n.Tags - n.Uncertain - n.Bad - n.None, "uncertain": n.Uncertain, "bad": n.Bad, "none": n.None} {
 		ch <- prometheus.MustNewConstMetric(quality, prometheus.GaugeValue, float64(v), q)
 	}

@@ -14,20 +14,17 @@ type Plant interface {
 	// name, and the generation of that list. A new revision makes a new list
 	// with a higher generation, beginning at 1; a generation's list never
 	// changes, and the caller must not change it either.
-	Tags() (tags []Tag, generation uint64)
+	Tags() (tags []*tag.Tag, generation uint64)
 	// Value returns the latest value of a tag, scaled. Version is 0 as long
 	// as there is none, and for a tag that no longer exists.
 	Value(t *tag.Tag) Value
-}
-
-// Tag is a tag and what the tag map says about it.
-type Tag struct {
-	*tag.Tag
-	// Settings holds every key that may be written at this tag, by the name
-	// it has in the tag map (address, type, byte_order, scale, interval, …),
-	// the unset ones too: the page offers exactly these. A key that the
-	// driver does not know is absent.
-	Settings map[string]Setting
+	// Settings returns every key that may be written at a tag as one text, by
+	// the name it has in the tag map (address, type, byte_order, scale,
+	// interval, …), the unset ones too: the page offers exactly these. A key
+	// that the driver does not know is absent. It is worked out anew at each
+	// call, in some microseconds, and nil for a tag that is not in the list of
+	// Tags any more.
+	Settings(t *tag.Tag) map[string]Setting
 }
 
 // Setting is one key of a tag.

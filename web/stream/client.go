@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"fieldferry/tag"
 	"fieldferry/web/health"
 	"fieldferry/web/plant"
 )
@@ -32,15 +33,15 @@ type client struct {
 
 type watchedTag struct {
 	id   int
-	tag  *plant.Tag
+	tag  *tag.Tag
 	sent plant.Value // last value sent
 	any  bool        // whether one was sent at all
 }
 
-func (c *client) watch(generation uint64, tags []plant.Tag, ids []int) {
+func (c *client) watch(generation uint64, tags []*tag.Tag, ids []int) {
 	list := make([]watchedTag, len(ids))
 	for i, id := range ids {
-		list[i] = watchedTag{id: id, tag: &tags[id]}
+		list[i] = watchedTag{id: id, tag: tags[id]}
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -83,13 +84,13 @@ func (c *client) sendLevels(s *survey) error {
 	}
 	ev := Levels{Generation: s.generation, Now: Millis(time.Now()), Levels: []Level{}}
 	ev.First = c.known == nil || c.known.generation != s.generation
-	for i, q := range s.quality {
-		before := "good"
+	for i, g := range s.grades {
+		before := good
 		if !ev.First {
-			before = c.known.quality[i]
+			before = c.known.grades[i]
 		}
-		if q != before {
-			ev.Levels = append(ev.Levels, Level{i, q})
+		if g != before {
+			ev.Levels = append(ev.Levels, Level{i, gradeNames[g]})
 		}
 	}
 	c.known = s
@@ -127,7 +128,7 @@ func (c *client) changed(generation uint64) []Row {
 	var rows []Row
 	for i := range c.watched {
 		w := &c.watched[i]
-		v := c.hub.plant.Value(w.tag.Tag)
+		v := c.hub.plant.Value(w.tag)
 		if w.any && v.Version == w.sent.Version && v.Fresh.Equal(w.sent.Fresh) {
 			continue
 		}

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"fieldferry/tag"
 	"fieldferry/web/health"
 	"fieldferry/web/plant"
 )
@@ -27,7 +28,7 @@ var (
 type Options struct {
 	Every        time.Duration // between two looks at the watched tags, 250 ms
 	Beat         time.Duration // between two beats, 5 s
-	Survey       time.Duration // between two looks at the quality of all tags, 1 s
+	Survey       time.Duration // between two looks at the quality of all tags, 1 s; longer where one look takes long
 	WriteTimeout time.Duration // a page that takes no data for so long is cut off, 10 s
 	Streams      int           // at once, 32
 	Watched      int           // tags per stream, 5000
@@ -128,58 +129,92 @@ func (h *Hub) Watch(id string, generation uint64, ids []int) error {
 // survey is one look at the quality of all tags.
 type survey struct {
 	at         time.Time
-	tags       []plant.Tag
+	next       time.Time // not looked again before
 	generation uint64
-	quality    []string // by position
+	grades     []grade // by position
 	counts     health.Counts
 	status     plant.Status
 	health     health.Health
 }
 
-// look returns the latest survey, a new one when it is older than
-// Options.Survey or the tag map has changed.
+// look returns the latest survey, a new one when that is due or the tag map has
+// changed.
 func (h *Hub) look() *survey {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	tags, generation := h.plant.Tags()
-	if s := h.survey; s != nil && s.generation == generation && time.Since(s.at) < h.opt.Survey {
+	if s := h.survey; s != nil && s.generation == generation && time.Now().Before(s.next) {
 		return s
 	}
-	s := &survey{at: time.Now(), tags: tags, generation: generation, quality: make([]string, len(tags))}
-	s.counts = Survey(h.plant, tags, s.quality)
+	s := &survey{at: time.Now(), generation: generation, grades: make([]grade, len(tags))}
+	s.counts = count(h.plant, tags, s.grades)
 	s.status = h.plant.Status()
 	s.health = health.Of(&s.status, s.counts)
+	s.next = s.at.Add(max(h.opt.Survey, surveyShare*time.Since(s.at)))
 	h.survey = s
 	return s
 }
 
+// surveyShare is how much longer than a look at all tags the pause between
+// two of them is: a page that is open must not cost a small machine more
+// than a twentieth of its time.
+const surveyShare = 20
+
+// Counts tells how many tags there are and how many are not good, as the
+// latest survey saw it.
+func (h *Hub) Counts() health.Counts { return h.look().counts }
+
+// grade is the quality of a tag in the least space: there may be a hundred
+// thousand of them. The zero value is good.
+type grade uint8
+
+const (
+	good grade = iota
+	uncertain
+	bad
+	none // not read yet
+)
+
+var gradeNames = [...]string{good: "good", uncertain: "uncertain", bad: "bad", none: "none"}
+
+func gradeOf(v plant.Value) grade {
+	switch {
+	case v.Version == 0:
+		return none
+	case v.Quality.Level == tag.Bad:
+		return bad
+	case v.Quality.Level == tag.Uncertain:
+		return uncertain
+	}
+	return good
+}
+
 // Survey looks at the latest value of every tag and counts those that are not
-// good. Where quality is not nil it is filled by position.
-func Survey(p plant.Plant, tags []plant.Tag, quality []string) health.Counts {
+// good.
+func Survey(p plant.Plant) health.Counts {
+	tags, _ := p.Tags()
+	return count(p, tags, nil)
+}
+
+// count surveys tags. Where grades is not nil it is filled by position.
+func count(p plant.Plant, tags []*tag.Tag, grades []grade) health.Counts {
 	c := health.Counts{Tags: len(tags)}
-	for i := range tags {
-		q := "good"
-		if tags[i].Access.Readable() {
-			q = qualityOf(p.Value(tags[i].Tag))
+	for i, t := range tags {
+		g := good
+		if t.Access.Readable() {
+			g = gradeOf(p.Value(t))
 		}
-		switch q {
-		case "bad":
+		switch g {
+		case bad:
 			c.Bad++
-		case "uncertain":
+		case uncertain:
 			c.Uncertain++
-		case "none":
+		case none:
 			c.None++
 		}
-		if quality != nil {
-			quality[i] = q
+		if grades != nil {
+			grades[i] = g
 		}
 	}
 	return c
-}
-
-func qualityOf(v plant.Value) string {
-	if v.Version == 0 {
-		return "none"
-	}
-	return v.Quality.Level.String()
 }

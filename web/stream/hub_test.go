@@ -148,7 +148,7 @@ func TestCoalescing(t *testing.T) {
 		p.Step()
 	}
 	tags, _ := p.Tags()
-	want := p.Value(tags[id].Tag).Value.String()
+	want := p.Value(tags[id]).Value.String()
 	events := 0
 	for v.Rows[0].Text != want {
 		pg.next("values", &v)

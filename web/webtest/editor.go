@@ -48,7 +48,7 @@ func (p *Plant) Apply(_ context.Context, d plant.Draft, author string) (plant.Re
 	for _, e := range r.Effects {
 		rev.Changes = append(rev.Changes, e.Text)
 	}
-	p.tags = next
+	p.tags, p.settings = next.tags, next.settings
 	p.generation++
 	p.revisions = slices.Insert(p.revisions, 0, rev)
 	r.Applied = &rev
@@ -65,22 +65,31 @@ func (p *Plant) ApplyAside(device, name, key, text string) error {
 	return err
 }
 
-func (p *Plant) tryLocked(d plant.Draft) ([]plant.Tag, plant.Report, error) {
+// tried is what the tags are after a draft.
+type tried struct {
+	tags     []*tag.Tag
+	settings map[*tag.Tag]map[string]plant.Setting
+}
+
+func (p *Plant) tryLocked(d plant.Draft) (tried, plant.Report, error) {
 	r := plant.Report{}
 	if d.Base != p.revisions[0].ID {
-		return nil, r, plant.ErrStale
+		return tried{}, r, plant.ErrStale
 	}
-	next := slices.Clone(p.tags)
+	next := tried{slices.Clone(p.tags), maps.Clone(p.settings)}
 	var restart []string
 	for _, c := range d.Changes {
-		i := slices.IndexFunc(next, func(t plant.Tag) bool { return t.Device.Name == c.Device && t.Name == c.Tag })
+		i := slices.IndexFunc(next.tags, func(t *tag.Tag) bool { return t.Device.Name == c.Device && t.Name == c.Tag })
 		if i < 0 {
 			r.Faults = append(r.Faults, plant.Fault{Device: c.Device, Tag: c.Tag, Text: fmt.Sprintf("there is no tag %s/%s", c.Device, c.Tag), Hint: "it was removed meanwhile: discard the change"})
 			continue
 		}
 		n := len(r.Effects)
-		next[i] = change(next[i], c, &r)
-		if link := next[i].Device.Link.Name; len(r.Effects) > n && !slices.Contains(restart, link) {
+		old := next.tags[i]
+		t, s := change(old, next.settings[old], c, &r)
+		delete(next.settings, old)
+		next.tags[i], next.settings[t] = t, s
+		if link := t.Device.Link.Name; len(r.Effects) > n && !slices.Contains(restart, link) {
 			restart = append(restart, link)
 		}
 	}
@@ -91,8 +100,8 @@ func (p *Plant) tryLocked(d plant.Draft) ([]plant.Tag, plant.Report, error) {
 }
 
 // change returns the tag with new settings, and adds to the report.
-func change(old plant.Tag, c plant.Change, r *plant.Report) plant.Tag {
-	s := maps.Clone(old.Settings)
+func change(old *tag.Tag, had map[string]plant.Setting, c plant.Change, r *plant.Report) (*tag.Tag, map[string]plant.Setting) {
+	s := maps.Clone(had)
 	for _, k := range slices.Sorted(maps.Keys(c.Set)) {
 		text := strings.TrimSpace(c.Set[k])
 		before, known := s[k]
@@ -109,9 +118,9 @@ func change(old plant.Tag, c plant.Change, r *plant.Report) plant.Tag {
 			s[k] = plant.Setting{Text: text, From: "tag"}
 		}
 	}
-	t := *old.Tag
+	t := *old
 	use(&t, s)
-	return plant.Tag{Tag: &t, Settings: s}
+	return &t, s
 }
 
 func orNothing(s string) string {

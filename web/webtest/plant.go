@@ -1,8 +1,10 @@
 package webtest
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -20,7 +22,8 @@ type Plant struct {
 	start time.Time
 
 	mu         sync.Mutex // guards all below
-	tags       []plant.Tag
+	tags       []*tag.Tag
+	settings   map[*tag.Tag]map[string]plant.Setting // of tags, one by one never changed
 	generation uint64
 	values     map[string]plant.Value
 	steps      uint64
@@ -32,7 +35,7 @@ type Plant struct {
 // New returns a plant of 3 links and 12 devices, 248 tags in all, whose values
 // have moved once.
 func New(clock func() time.Time) *Plant {
-	p := &Plant{clock: clock, start: clock().Add(-3*time.Hour - 12*time.Minute), generation: 1, values: map[string]plant.Value{}}
+	p := &Plant{clock: clock, start: clock().Add(-3*time.Hour - 12*time.Minute), generation: 1, values: map[string]plant.Value{}, settings: map[*tag.Tag]map[string]plant.Setting{}}
 	line1 := &tag.Link{Name: "line1", Driver: "modbus-rtu", Endpoint: "/dev/serial/by-id/usb-FTDI_FT232R_A50285BI-if00-port0"}
 	plc := &tag.Link{Name: "plc", Driver: "modbus-tcp", Endpoint: "tcp://192.168.10.5:502"}
 	press := &tag.Link{Name: "press", Driver: "opcua", Endpoint: "opc.tcp://192.168.10.20:4840"}
@@ -45,7 +48,9 @@ func New(clock func() time.Time) *Plant {
 	for _, n := range []string{"m1", "m2", "m3"} {
 		p.motor(press, n)
 	}
-	slices.SortFunc(p.tags, func(a, b plant.Tag) int { return strings.Compare(a.Path(), b.Path()) })
+	slices.SortFunc(p.tags, func(a, b *tag.Tag) int {
+		return cmp.Or(strings.Compare(a.Device.Name, b.Device.Name), strings.Compare(a.Name, b.Name))
+	})
 	p.revisions = []plant.Revision{
 		{ID: "r0002", At: p.start, Author: "page", Comment: "new pump", Changes: []string{"device pump: 20 tags new", "interval of filler/speed: 1s → 500ms"}},
 		{ID: "r0001", At: p.start.Add(-26 * time.Hour), Author: "root (control socket)", Changes: []string{"first configuration"}},
@@ -115,7 +120,7 @@ func (p *Plant) add(d *tag.Device, name, unit string, every time.Duration, set m
 	s["interval"] = plant.Setting{Text: set["interval"], From: "device"}
 	use(t, s)
 	d.Tags = append(d.Tags, t)
-	p.tags = append(p.tags, plant.Tag{Tag: t, Settings: s})
+	p.tags, p.settings[t] = append(p.tags, t), s
 }
 
 // use gives a tag the fields that follow from settings which were checked.
@@ -133,7 +138,7 @@ func (p *Plant) Step() {
 	now := p.clock()
 	p.steps++
 	for i := range p.tags {
-		t := p.tags[i].Tag
+		t := p.tags[i]
 		old := p.values[t.Path()]
 		v := plant.Value{Time: now, Fresh: now, Version: old.Version + 1}
 		switch path := t.Path(); {
@@ -182,7 +187,7 @@ func (p *Plant) SetUplinkDown(down bool) {
 }
 
 // Tags implements plant.Plant.
-func (p *Plant) Tags() ([]plant.Tag, uint64) {
+func (p *Plant) Tags() ([]*tag.Tag, uint64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.tags, p.generation
@@ -193,6 +198,13 @@ func (p *Plant) Value(t *tag.Tag) plant.Value {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.values[t.Path()]
+}
+
+// Settings implements plant.Plant.
+func (p *Plant) Settings(t *tag.Tag) map[string]plant.Setting {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return maps.Clone(p.settings[t])
 }
 
 // Status implements plant.Plant.

@@ -1,10 +1,8 @@
-package frame
+package segment
 
 import (
 	"encoding/binary"
 	"time"
-
-	"fieldferry/buffer/disk"
 )
 
 // Count is a number of samples and why.
@@ -38,14 +36,14 @@ type Reader struct {
 	PutAside  []Count
 }
 
-// Append appends the frame of r.
-func (r *Reader) Append(dst []byte) []byte {
+// AppendReader appends the frame of r.
+func AppendReader(dst []byte, r *Reader) []byte {
 	p := appendReaderFields(nil, r)
 	return appendFrame(dst, opReader, p)
 }
 
 func appendReaderFields(p []byte, r *Reader) []byte {
-	p = append(p, bit(r.Removed))
+	p = append(p, byte(flagTrusted(r.Removed)))
 	p = appendString(p, r.Name)
 	for _, v := range [...]uint64{r.Start, r.Ord, r.Seq, r.Delivered, r.Filtered} {
 		p = binary.AppendUvarint(p, v)
@@ -85,25 +83,17 @@ func readCounts(in *reader) []Count {
 }
 
 // AppendCell appends r as the bytes of a fixed place in shared memory, without
-// allocating. ParseReader reads them.
-func (r *Reader) AppendCell(dst []byte) []byte { return appendReaderFields(dst, r) }
+// allocating. ParseCell reads them.
+func AppendCell(dst []byte, r *Reader) []byte { return appendReaderFields(dst, r) }
 
-// ParseReader reads what AppendCell wrote.
-func ParseReader(p []byte) (Reader, error) {
+// ParseCell reads what AppendCell wrote.
+func ParseCell(p []byte) (Reader, error) {
 	in := reader{p: p}
 	r := readReader(&in)
 	if in.err {
 		return Reader{}, errFrame(opReader)
 	}
 	return r, nil
-}
-
-// Clock ties the log's own time to the machine's clocks. The log's time only
-// runs while somebody can vouch for it, so that age never depends on a wrong
-// wall clock.
-type Clock struct {
-	Log time.Duration // the log's own time
-	disk.Clock
 }
 
 // Drop is the record of samples that are gone and were not delivered to every
@@ -118,8 +108,8 @@ type Drop struct {
 	Devices  []Count // per device name, most first; the rest is under ""
 }
 
-// Append appends the frame of d.
-func (d *Drop) Append(dst []byte) []byte {
+// AppendDrop appends the frame of d.
+func AppendDrop(dst []byte, d *Drop) []byte {
 	p := appendString(nil, d.Reason)
 	for _, v := range [...]uint64{d.From, d.To, d.FirstSeq, d.LastSeq, uint64(d.Oldest), uint64(d.Newest)} {
 		p = binary.AppendUvarint(p, v)
@@ -142,15 +132,15 @@ func readDrop(in *reader) Drop {
 // every reader before they would have been written. Nothing is missing.
 type Skip struct{ From, To uint64 }
 
-// Append appends the frame of s.
-func (s Skip) Append(dst []byte) []byte {
+// AppendSkip appends the frame of s.
+func AppendSkip(dst []byte, s Skip) []byte {
 	p := binary.AppendUvarint(nil, s.From)
 	return appendFrame(dst, opSkip, binary.AppendUvarint(p, s.To))
 }
 
-// Append appends the frame of c.
-func (c *Clock) Append(dst []byte) []byte {
-	p := append([]byte(nil), bit(c.Trusted))
+// AppendClock appends the frame of c.
+func AppendClock(dst []byte, c *Clock) []byte {
+	p := append([]byte(nil), byte(flagTrusted(c.Trusted)))
 	p = binary.AppendVarint(p, int64(c.Log))
 	p = binary.AppendVarint(p, c.Wall.UnixNano())
 	p = binary.AppendVarint(p, int64(c.Up))
@@ -173,8 +163,8 @@ type State struct {
 	Dropped []Count // samples gone before every reader had them, since the log began
 }
 
-// Append appends the frame of s.
-func (s *State) Append(dst []byte) []byte {
+// AppendState appends the frame of s.
+func AppendState(dst []byte, s *State) []byte {
 	p := binary.AppendUvarint(nil, uint64(s.Readers))
 	return appendFrame(dst, opState, appendCounts(p, s.Dropped))
 }
@@ -191,13 +181,14 @@ type Footer struct {
 
 const footerLen = 41
 
-// Size is the length of the frame: it is always the same.
-func (*Footer) Size() int { return footerLen + 2 }
+// FooterSize is the length on disk of a footer block: it is the last one, so
+// it is found from the end of the file.
+const FooterSize = BlockHeader + (footerLen+2+7)&^7
 
-// Append appends the frame of f.
-func (f *Footer) Append(dst []byte) []byte {
+// AppendFooter appends the frame of f.
+func AppendFooter(dst []byte, f *Footer) []byte {
 	p := make([]byte, 0, footerLen)
-	p = append(p, bit(f.Clean))
+	p = append(p, byte(flagTrusted(f.Clean)))
 	for _, v := range [...]uint64{f.Count, f.NextSeq, f.EndOrd, uint64(f.Oldest), uint64(f.Newest)} {
 		p = binary.LittleEndian.AppendUint64(p, v)
 	}
@@ -254,11 +245,4 @@ func pass[T any](in *reader, use func(*T), v T) {
 	if !in.err && use != nil {
 		use(&v)
 	}
-}
-
-func bit(on bool) byte {
-	if on {
-		return 1
-	}
-	return 0
 }

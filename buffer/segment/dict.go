@@ -1,4 +1,4 @@
-package frame
+package segment
 
 import (
 	"encoding/binary"
@@ -85,6 +85,12 @@ func AppendReason(dst []byte, id uint32, text string) []byte {
 	return appendFrame(dst, opReason, appendString(p, text))
 }
 
+func appendFrame(dst []byte, op byte, payload []byte) []byte {
+	dst = append(dst, op)
+	dst = binary.AppendUvarint(dst, uint64(len(payload)))
+	return append(dst, payload...)
+}
+
 // Dict is called for the entries of a dictionary block. Either may be nil.
 type Dict struct {
 	Tag    func(id uint32, fields []byte)
@@ -117,6 +123,23 @@ func ParseTag(fields []byte) (*tag.Tag, error) {
 		return nil, errFrame(opTag)
 	}
 	return t, nil
+}
+
+// eachFrame calls use for each frame of a block without samples. A frame that
+// use could not read, or whose length is wrong, ends it with an error.
+func eachFrame(payload []byte, use func(op byte, in *reader)) error {
+	r := reader{p: payload}
+	for r.off < len(r.p) {
+		op := r.byte()
+		in := reader{p: r.bytes()}
+		if op < 0x80 || r.err {
+			return errFrame(op)
+		}
+		if use(op, &in); in.err {
+			return errFrame(op)
+		}
+	}
+	return nil
 }
 
 func readTag(in *reader) *tag.Tag {
