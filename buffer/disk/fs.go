@@ -74,6 +74,23 @@ type Clock struct {
 	Trusted bool          // the kernel says that the wall clock is synchronised
 }
 
+// Until is the time that has passed from c until d, both of this start of the
+// machine. The wall clock has no part in it, so it never jumps.
+func (c Clock) Until(d Clock) time.Duration { return max(d.Up-c.Up, 0) }
+
+// Off is the time that has passed from c, noted by an earlier run, until d. If
+// the machine was started in between it is known only if both wall clocks are
+// vouched for; otherwise it is 0.
+func (c Clock) Off(d Clock) time.Duration {
+	switch {
+	case c.Boot == d.Boot && c.Boot != [16]byte{}:
+		return c.Until(d)
+	case c.Trusted && d.Trusted:
+		return max(d.Wall.Sub(c.Wall), 0)
+	}
+	return 0
+}
+
 // ErrLocked is returned by Lock when another process owns the directory.
 var ErrLocked = lockedError{}
 

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"hash/crc32"
 	"time"
+
+	"fieldferry/buffer/disk"
 )
 
 // Version is the format that this program writes. Files of a higher version
@@ -38,11 +40,8 @@ type Header struct {
 // runs while somebody can vouch for it, so that age never depends on a wrong
 // wall clock.
 type Clock struct {
-	Log     time.Duration // the log's own time
-	Wall    time.Time
-	Up      time.Duration // since the machine started
-	Boot    [16]byte
-	Trusted bool // the wall clock was synchronised
+	Log time.Duration // the log's own time
+	disk.Clock
 }
 
 const (

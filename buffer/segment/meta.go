@@ -11,6 +11,14 @@ type Count struct {
 	N      uint64
 }
 
+// Gap is a run of samples that are not there: From up to, not including, To
+// of the log, counted from 0. An empty reason means that every reader of their
+// time had settled them.
+type Gap struct {
+	From, To uint64
+	Reason   string
+}
+
 // Reader is the whole account of one reader. Every time it is written it is
 // written in full, so that the last one in the log is all that counts.
 //
@@ -140,7 +148,9 @@ func AppendClock(dst []byte, c *Clock) []byte {
 }
 
 func readClock(in *reader) Clock {
-	c := Clock{Trusted: in.byte()&1 != 0, Log: time.Duration(in.varint())}
+	c := Clock{}
+	c.Trusted = in.byte()&1 != 0
+	c.Log = time.Duration(in.varint())
 	c.Wall = time.Unix(0, in.varint()).UTC()
 	c.Up = time.Duration(in.varint())
 	copy(c.Boot[:], in.take(16))

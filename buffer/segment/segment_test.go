@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"fieldferry/buffer/disk"
 	"fieldferry/tag"
 )
 
@@ -93,7 +94,7 @@ func TestSmall(t *testing.T) {
 
 func TestHeaderAndName(t *testing.T) {
 	h := Header{Log: 0xfedcba9876543210, ID: 7, Epoch: 3, FirstSeq: 1 << 40, FirstOrd: 99, Clock: Clock{
-		Log: time.Hour, Wall: time.Unix(5, 6).UTC(), Up: time.Minute, Boot: [16]byte{1, 2}, Trusted: true,
+		Log: time.Hour, Clock: disk.Clock{Wall: time.Unix(5, 6).UTC(), Up: time.Minute, Boot: [16]byte{1, 2}, Trusted: true},
 	}}
 	p := AppendHeader(nil, &h)
 	got, err := ParseHeader(p)
@@ -127,7 +128,7 @@ func TestMetaComesBack(t *testing.T) {
 	rd := Reader{Name: "plant", Start: 1, Ord: 20, Seq: 22, Delivered: 3, Filtered: 4, Dropped: []Count{{"disk", 5}}, PutAside: []Count{{"too large", 7}}}
 	dr := Drop{Reason: "max bytes", From: 1, To: 9, FirstSeq: 2, LastSeq: 10, Oldest: 1, Newest: 2, Devices: []Count{{"pump", 8}}}
 	ft := Footer{Clean: true, Count: 5, NextSeq: 6, EndOrd: 7, Oldest: 8, Newest: 9}
-	ck := Clock{Log: 1, Wall: time.Unix(2, 0).UTC(), Up: 3, Boot: [16]byte{4}, Trusted: true}
+	ck := Clock{Log: 1, Clock: disk.Clock{Wall: time.Unix(2, 0).UTC(), Up: 3, Boot: [16]byte{4}, Trusted: true}}
 	st := State{Readers: 2, Dropped: []Count{{"disk", 1}}}
 	p := AppendReader(nil, &rd)
 	p = AppendDrop(p, &dr)
