@@ -246,7 +246,7 @@ func (m *Machine) op(kind, name string) error {
 	return nil
 }
 
-// MkdirAll implements disk.FS.
+// MkdirAll implements disk.Dirs.
 func (m *Machine) MkdirAll(dir string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -257,7 +257,7 @@ func (m *Machine) MkdirAll(dir string) error {
 	return nil
 }
 
-// ReadDir implements disk.FS.
+// ReadDir implements disk.Dirs.
 func (m *Machine) ReadDir(dir string) ([]string, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -274,7 +274,7 @@ func (m *Machine) ReadDir(dir string) ([]string, error) {
 	return names, nil
 }
 
-// Open implements disk.FS.
+// Open implements disk.Files.
 func (m *Machine) Open(name string) (disk.File, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -288,7 +288,7 @@ func (m *Machine) Open(name string) (disk.File, error) {
 	return &file{m: m, name: name, ino: ino}, nil
 }
 
-// Create implements disk.FS.
+// Create implements disk.Files.
 func (m *Machine) Create(name string, size int64) (disk.File, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -306,7 +306,7 @@ func (m *Machine) Create(name string, size int64) (disk.File, error) {
 	return &file{m: m, name: name, ino: ino}, nil
 }
 
-// Rename implements disk.FS.
+// Rename implements disk.Files.
 func (m *Machine) Rename(from, to string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -322,7 +322,7 @@ func (m *Machine) Rename(from, to string) error {
 	return nil
 }
 
-// Remove implements disk.FS.
+// Remove implements disk.Files.
 func (m *Machine) Remove(name string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -340,7 +340,7 @@ func (m *Machine) Remove(name string) error {
 	return nil
 }
 
-// SyncDir implements disk.FS.
+// SyncDir implements disk.Dirs.
 func (m *Machine) SyncDir(dir string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -356,7 +356,7 @@ func (m *Machine) SyncDir(dir string) error {
 	return nil
 }
 
-// Free implements disk.FS.
+// Free implements disk.Dirs.
 func (m *Machine) Free(dir string) (int64, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -370,7 +370,7 @@ func (m *Machine) Free(dir string) (int64, error) {
 	return n, nil
 }
 
-// Lock implements disk.FS.
+// Lock implements disk.Host.
 func (m *Machine) Lock(dir string) (io.Closer, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -397,7 +397,7 @@ func (l *lock) Close() error {
 	return nil
 }
 
-// Map implements disk.FS.
+// Map implements disk.Host.
 func (m *Machine) Map(name string, size int) (disk.Mapping, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -415,7 +415,7 @@ type mapping []byte
 func (m mapping) Bytes() []byte { return m }
 func (m mapping) Close() error  { return nil }
 
-// Clock implements disk.FS.
+// Clock implements disk.Host.
 func (m *Machine) Clock() disk.Clock {
 	m.mu.Lock()
 	defer m.mu.Unlock()
