@@ -4,16 +4,8 @@ import (
 	"fmt"
 	"time"
 
+	"fieldferry/buffer/queue"
 	"fieldferry/tag"
-)
-
-const (
-	// maxText bounds the text of a value: a sample must fit into a block.
-	maxText = 48 << 10
-	// maxReasonText bounds the reason of a quality.
-	maxReasonText = 1 << 10
-	// reasonTooLarge is the reason of a sample whose value was left out.
-	reasonTooLarge = "value too large for the buffer"
 )
 
 // Append adds samples in order. When it returns nil they survive the end of
@@ -53,8 +45,9 @@ func (b *Buffer) appendLocked(s []tag.Sample) error {
 }
 
 func (b *Buffer) addLocked(s *tag.Sample) {
-	if _, _, text := s.Value.Parts(); len(text) > maxText || len(s.Quality.Reason) > maxReasonText {
-		s = b.shrinkLocked(s)
+	s, cut := queue.Fit(s)
+	if cut {
+		b.appended.oversized++
 	}
 	for deadline := (time.Time{}); !b.q.Add(s, b.now); {
 		if !b.makeRoomLocked(&deadline) {
@@ -65,19 +58,6 @@ func (b *Buffer) addLocked(s *tag.Sample) {
 		}
 	}
 	b.lastSeq = b.q.Ord() + b.q.Delta()
-}
-
-// shrinkLocked returns s without what does not fit into a block.
-func (b *Buffer) shrinkLocked(s *tag.Sample) *tag.Sample {
-	c := *s
-	if len(c.Quality.Reason) > maxReasonText {
-		c.Quality.Reason = c.Quality.Reason[:maxReasonText]
-	}
-	if _, _, text := c.Value.Parts(); len(text) > maxText {
-		c.Value, c.Quality = tag.Value{}, tag.BadFor(reasonTooLarge)
-		b.appended.oversized++
-	}
-	return &c
 }
 
 // makeRoomLocked waits for the writer, up to the deadline that it sets the

@@ -156,7 +156,7 @@ func (b *Buffer) due() bool {
 	if o := b.q.Oldest(); o != nil && o.Ord < mark && b.book.Settled(mark) < mark {
 		return true
 	}
-	if b.book.Changed(b.diskOrd, b.now-b.w.saved >= idleSave) {
+	if b.book.Urgent(b.diskOrd) || b.now-b.w.saved >= idleSave && b.book.Changed() {
 		return true
 	}
 	return b.store.Dirty() || len(b.w.drops) > 0 || b.health.failing != nil
@@ -205,7 +205,7 @@ func (b *Buffer) Close() error {
 	b.tellTime()
 	err := b.commit()
 	if err == nil {
-		err = b.store.Seal(b.nextSeq(), true)
+		err = b.store.End(b.nextSeq())
 	}
 	saved := err == nil
 	if err != nil {

@@ -177,7 +177,7 @@ func (b *Buffer) dropFrames() (frames [][]byte) {
 
 // roll seals the segment and begins the next one.
 func (b *Buffer) roll() error {
-	if err := b.store.Seal(b.nextSeq(), false); err != nil {
+	if err := b.store.Seal(b.nextSeq()); err != nil {
 		return err
 	}
 	b.mu.Lock()

@@ -29,9 +29,11 @@ func (b *Buffer) recover() error {
 		b.book.Load(t.Readers[name])
 	}
 	b.q = queue.New(b.fs, b.cfg.RuntimeDir, b.lim.ring, b.log)
-	clean := t.Clean || t.Empty
-	o := queue.Origin{Log: st.ID(), Boot: b.w.clock.Boot, Epoch: t.Epoch, Ord: t.Ord, Delta: t.NextSeq - 1 - t.Ord}
-	b.w.kept = b.q.Recover(o, clean, b.book.TakeOver)
+	o := queue.Origin{
+		Log: st.ID(), Boot: b.w.clock.Boot, Epoch: t.Epoch,
+		Ord: t.Ord, Delta: t.NextSeq - 1 - t.Ord, Clean: t.Clean || t.Empty,
+	}
+	b.w.kept = b.q.Recover(o, b.book.TakeOver)
 	b.book.Settle()
 	b.diskOrd = t.Ord
 	switch {
@@ -39,7 +41,7 @@ func (b *Buffer) recover() error {
 		b.diskOrd = b.q.Adopt(t.Ord, b.fate)
 		b.store.Void(b.diskOrd)
 		b.q.SetEpoch(b.q.Epoch() + 1)
-	case clean:
+	case o.Clean:
 		b.resetLocked(o)
 	default:
 		o.Epoch++

@@ -41,7 +41,11 @@ func (b *Buffer) trim(full bool) {
 	if b.book.Settled(b.q.Ord()) == 0 {
 		return
 	}
-	for x, ok := b.store.Oldest(); ok && b.book.Passed(x.To, full); x, ok = b.store.Oldest() {
+	passed := b.book.PassedDurably
+	if full {
+		passed = b.book.Passed
+	}
+	for x, ok := b.store.Oldest(); ok && passed(x.To); x, ok = b.store.Oldest() {
 		b.store.Doom()
 	}
 }

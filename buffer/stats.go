@@ -7,7 +7,6 @@ import (
 
 	"fieldferry/buffer/account"
 	"fieldferry/buffer/frame"
-	"fieldferry/buffer/queue"
 )
 
 // Stats is the state of a buffer at one moment. Numbers of samples survive
@@ -100,16 +99,11 @@ func (b *Buffer) waitingLocked(ord uint64) (bytes int64, age time.Duration) {
 		return 0, 0
 	}
 	bytes, age, found := b.store.Waiting(ord, b.now)
-	b.q.Blocks(func(blk *queue.Block) {
-		if blk.End() <= ord {
-			return
-		}
-		bytes += int64(len(blk.Frames))
-		if !found {
-			found, age = true, b.now-blk.Time
-		}
-	})
-	return bytes, max(age, 0)
+	inMemory, since, waits := b.q.Waiting(ord)
+	if !found && waits {
+		age = b.now - since
+	}
+	return bytes + inMemory, max(age, 0)
 }
 
 func byReason(cs []frame.Count) map[string]uint64 {

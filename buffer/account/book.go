@@ -118,14 +118,14 @@ func (b *Book) Settled(ord uint64) uint64 {
 }
 
 // Passed says that every account, removed ones that are not forgotten too, is
-// beyond the samples below ord: durably so, unless memory is enough.
-func (b *Book) Passed(ord uint64, memory bool) bool {
-	for _, a := range b.Accounts {
-		if a.Ord < ord || !memory && (!a.isDurable || a.durable.Ord < ord) {
-			return false
-		}
-	}
-	return true
+// beyond the samples below ord.
+func (b *Book) Passed(ord uint64) bool {
+	return !slices.ContainsFunc(b.Accounts, func(a *Account) bool { return a.Ord < ord })
+}
+
+// PassedDurably is Passed for the accounts as they are in the log.
+func (b *Book) PassedDurably(ord uint64) bool {
+	return !slices.ContainsFunc(b.Accounts, func(a *Account) bool { return !a.isDurable || a.durable.Ord < ord })
 }
 
 // Unsettled is the number of the samples that some reader has not settled.
@@ -149,16 +149,16 @@ func (b *Book) Lost(from, to uint64, reason string) uint64 {
 	return n
 }
 
-// Changed says that the log does not hold the accounts as they are, in a way
-// that matters now: a reader came or went, or has settled samples below disk,
-// which would be delivered again. late makes every change matter.
-func (b *Book) Changed(disk uint64, late bool) bool {
-	for _, a := range b.Accounts {
-		if !a.isDurable || a.durable.Removed != a.Removed || a.changed() && (a.durable.Ord < disk || late) {
-			return true
-		}
-	}
-	return false
+// Changed says that the log does not hold the accounts as they are.
+func (b *Book) Changed() bool { return slices.ContainsFunc(b.Accounts, (*Account).changed) }
+
+// Urgent says that they have changed in a way that matters at once: a reader
+// came or went, or has settled samples below disk, which lie in the log and
+// would be delivered again.
+func (b *Book) Urgent(disk uint64) bool {
+	return slices.ContainsFunc(b.Accounts, func(a *Account) bool {
+		return !a.isDurable || a.durable.Removed != a.Removed || a.changed() && a.durable.Ord < disk
+	})
 }
 
 // Save takes a copy of every account that has changed, to be written. Frames

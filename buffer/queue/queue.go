@@ -59,6 +59,7 @@ type Origin struct {
 	Epoch uint32
 	Ord   uint64 // samples appended to the log
 	Delta uint64 // sequence number minus count
+	Clean bool   // the log was closed in order, or is new
 }
 
 // New makes a queue for size bytes of blocks, in shared memory in dir. Where
@@ -284,11 +285,19 @@ func (q *Queue) Find(ord uint64) *Block {
 	return nil
 }
 
-// Blocks calls use for every block, oldest first.
-func (q *Queue) Blocks(use func(*Block)) {
+// Waiting returns the bytes of the blocks with samples from ord on, and the
+// log time when the oldest of them was begun, if there is one.
+func (q *Queue) Waiting(ord uint64) (bytes int64, since time.Duration, ok bool) {
 	for _, b := range q.blocks {
-		use(b)
+		if b.End() <= ord {
+			continue
+		}
+		bytes += int64(len(b.Frames))
+		if !ok {
+			since, ok = b.Time, true
+		}
 	}
+	return bytes, since, ok
 }
 
 // Hole notes that the samples From up to, not including, To are in neither

@@ -133,7 +133,7 @@ func (s *side) close(remove bool) error {
 // whether there was anything: of the log and the boot in o, and of the run
 // that wrote the end of the log, at o.Ord. The accounts beside it are passed
 // to use with their numbers. Adopt must follow.
-func (q *Queue) Recover(o Origin, clean bool, use func(i int, r *frame.Reader)) bool {
+func (q *Queue) Recover(o Origin, use func(i int, r *frame.Reader)) bool {
 	mem := q.side.memory()
 	if mem == nil {
 		return false
@@ -142,7 +142,7 @@ func (q *Queue) Recover(o Origin, clean bool, use func(i int, r *frame.Reader)) 
 	switch {
 	case !ok, r.Ord() < o.Ord, r.Epoch() < o.Epoch:
 		return false // the log went on without it
-	case clean && r.Ord() == o.Ord:
+	case o.Clean && r.Ord() == o.Ord:
 		return false // it was empty when the log was closed
 	}
 	q.ring, q.delta, q.epoch = r, id.Delta, max(o.Epoch, r.Epoch())

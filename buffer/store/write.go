@@ -218,12 +218,38 @@ func (s *Store) GiveUp(ord uint64) {
 
 // Seal ends the segment and makes it durable: a second copy of its
 // dictionary, so that one damaged block of it costs nothing, and the footer.
-// A clean end says that nothing came after.
-func (s *Store) Seal(nextSeq uint64, clean bool) error {
-	w := &s.w
-	if w.file == nil {
+func (s *Store) Seal(nextSeq uint64) error {
+	if s.w.file == nil {
 		return nil
 	}
+	s.putDictAgain()
+	if err := s.putFooter(nextSeq, false); err != nil {
+		return err
+	}
+	return s.closeSealed()
+}
+
+// End ends the last segment of a run, and says in it that nothing came after.
+// No later segment tells where this one ends: a second footer, on a page of
+// its own, does.
+func (s *Store) End(nextSeq uint64) error {
+	if s.w.file == nil {
+		return nil
+	}
+	s.putDictAgain()
+	if err := s.putFooter(nextSeq, true); err != nil {
+		return err
+	}
+	s.w.out = append(s.w.out, make([]byte, -s.w.off&(segment.HeaderSize-1))...)
+	if err := s.putFooter(nextSeq, true); err != nil {
+		return err
+	}
+	return s.closeSealed()
+}
+
+// putDictAgain adds the dictionary once more, unless it is very large.
+func (s *Store) putDictAgain() {
+	w := &s.w
 	if int64(w.dictLen) <= s.limit/8 {
 		var frames [][]byte
 		for _, e := range w.dict {
@@ -231,17 +257,10 @@ func (s *Store) Seal(nextSeq uint64, clean bool) error {
 		}
 		s.PutFrames(frames, segment.FlagDict)
 	}
-	if err := s.putFooter(nextSeq, clean); err != nil {
-		return err
-	}
-	if clean {
-		// Of the very last segment no later one says where it ends: a second
-		// footer, on a page of its own, does.
-		w.out = append(w.out, make([]byte, -w.off&(segment.HeaderSize-1))...)
-		if err := s.putFooter(nextSeq, clean); err != nil {
-			return err
-		}
-	}
+}
+
+func (s *Store) closeSealed() error {
+	w := &s.w
 	size := w.off
 	if w.file.Truncate(w.off) != nil { // it only gives space back
 		size = max(size, s.limit)
