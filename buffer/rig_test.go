@@ -199,7 +199,6 @@ func (g *rig) read(rr *rigReader, n int) int {
 // check looks at one sample that was handed out: it was appended, it is
 // unchanged, it comes in order, and its number is its own.
 func (g *rig) check(rr *rigReader, e Entry) {
-	g.t.Helper()
 	v, ok := e.Sample.Value.Integer()
 	if !ok || v < 1 || v >= g.next {
 		g.t.Fatalf("sample %v was never appended (up to %d were)", e.Sample, g.next-1)
