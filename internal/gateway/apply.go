@@ -164,8 +164,11 @@ func (g *Gateway) adoptUplinks(next *configs.Gateway) error {
 	g.mu.Unlock()
 	for _, p := range gone {
 		g.removeUplink(p)
-		errs = append(errs, g.buffer.RemoveReader(p.config.Name))
 	}
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	g.forgetUplinks(next)
 	return errors.Join(errs...)
 }
 
