@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"fieldferry/buffer/disk"
+	"fieldferry/buffer/frame"
 	"fieldferry/buffer/queue"
 	"fieldferry/buffer/segment"
 )
@@ -13,9 +14,9 @@ import (
 // writer is the state of the one who writes. Buffer.wmu guards it.
 type writer struct {
 	batch   []*queue.Block
-	saving  int            // accounts that are being written
-	drops   []segment.Drop // to be recorded
-	saved   time.Duration  // when accounts were saved
+	saving  int           // accounts that are being written
+	drops   []frame.Drop  // to be recorded
+	saved   time.Duration // when accounts were saved
 	clock   disk.Clock
 	retryAt time.Duration
 	backoff time.Duration
@@ -161,14 +162,15 @@ func (b *Buffer) putAccounts() {
 	frames := b.dropFrames()
 	b.mu.Lock()
 	frames = append(frames, b.book.Frames()...)
-	frames = append(frames, segment.AppendState(nil, &segment.State{Dropped: b.book.Dropped}))
+	st := frame.State{Dropped: b.book.Dropped}
+	frames = append(frames, st.Append(nil))
 	b.mu.Unlock()
 	b.store.PutFrames(frames, segment.FlagMeta)
 }
 
 func (b *Buffer) dropFrames() (frames [][]byte) {
 	for i := range b.w.drops {
-		frames = append(frames, segment.AppendDrop(nil, &b.w.drops[i]))
+		frames = append(frames, b.w.drops[i].Append(nil))
 	}
 	return frames
 }
@@ -191,12 +193,12 @@ func (b *Buffer) startSegment() error {
 	b.makeRoom()
 	b.mu.Lock()
 	b.q.Prune()
-	h := segment.Header{Epoch: b.q.Epoch(), FirstSeq: b.store.Next() + b.q.Delta() + 1, Clock: segment.Clock{Log: b.now, Clock: b.w.clock}}
+	h := segment.Header{Epoch: b.q.Epoch(), FirstSeq: b.store.Next() + b.q.Delta() + 1, Clock: frame.Clock{Log: b.now, Clock: b.w.clock}}
 	accounts := b.book.Durable()
-	st := segment.State{Readers: uint32(len(accounts)), Dropped: b.book.Dropped}
-	snapshot := [][]byte{segment.AppendState(nil, &st)}
+	st := frame.State{Readers: uint32(len(accounts)), Dropped: b.book.Dropped}
+	snapshot := [][]byte{st.Append(nil)}
 	b.mu.Unlock()
-	snapshot = append(snapshot, segment.AppendClock(nil, &h.Clock))
+	snapshot = append(snapshot, h.Clock.Append(nil))
 	snapshot = append(append(snapshot, b.dropFrames()...), accounts...)
 	if err := b.store.Begin(h, snapshot); err != nil {
 		return err

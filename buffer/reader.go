@@ -8,9 +8,9 @@ import (
 	"time"
 
 	"fieldferry/buffer/account"
+	"fieldferry/buffer/frame"
 	"fieldferry/buffer/queue"
 	"fieldferry/buffer/ring"
-	"fieldferry/buffer/segment"
 	"fieldferry/buffer/store"
 	"fieldferry/tag"
 )
@@ -45,7 +45,7 @@ type Reader struct {
 	next uint64     // count of the log's samples before the one that comes next
 	live queue.Copy
 	disk *store.Cursor
-	row  segment.Row
+	row  frame.Row
 	out  []account.Span // what this call of fill hands out
 }
 
@@ -78,7 +78,7 @@ func (b *Buffer) Reader(name string, start Start) (*Reader, error) {
 	return r, nil
 }
 
-func (r *Reader) knownTag(fields []byte) *tag.Tag {
+func (r *Reader) knownTag(fields frame.Fields) *tag.Tag {
 	r.b.mu.Lock()
 	defer r.b.mu.Unlock()
 	return r.b.q.Known(fields)
@@ -87,7 +87,7 @@ func (r *Reader) knownTag(fields []byte) *tag.Tag {
 // firstLocked is the account of a new reader. If the accounts of earlier runs
 // were lost it may be one of theirs: it begins at the oldest sample then,
 // since twice is better than never.
-func (b *Buffer) firstLocked(name string, start Start) segment.Reader {
+func (b *Buffer) firstLocked(name string, start Start) frame.Reader {
 	ord, seq := b.q.Ord(), b.lastSeq
 	if start == StartOldest || !b.known {
 		ord, seq = b.diskOrd, b.diskOrd+b.q.Delta()
@@ -95,7 +95,7 @@ func (b *Buffer) firstLocked(name string, start Start) segment.Reader {
 			ord, seq = o, s
 		}
 	}
-	return segment.Reader{Name: name, Ord: ord, Start: ord, Seq: seq}
+	return frame.Reader{Name: name, Ord: ord, Start: ord, Seq: seq}
 }
 
 // evictLocked ends the Reader that uses an account, if there is one.
@@ -375,20 +375,20 @@ func (r *Reader) fromDisk(dst []Entry, limit uint64) ([]Entry, bool) {
 
 // namer knows the numbers of one dictionary.
 type namer interface {
-	Name(row *segment.Row) bool
+	Name(row *frame.Row) bool
 	Hurt() // something could not be read
 }
 
 // decode appends rows to dst while it has room, and passes over those that
 // cannot be read.
-func (r *Reader) decode(dst []Entry, rows *segment.Rows, epoch uint32, by namer) []Entry {
+func (r *Reader) decode(dst []Entry, rows *frame.Rows, epoch uint32, by namer) []Entry {
 	row := &r.row
 	for rows.Left() > 0 && len(dst) < cap(dst) {
 		left := rows.Left()
 		if rows.Next(row) != nil {
 			by.Hurt()
 			r.pass(r.next+uint64(left), store.Damaged)
-			*rows = segment.Rows{}
+			*rows = frame.Rows{}
 			break
 		}
 		if !by.Name(row) {

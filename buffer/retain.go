@@ -3,7 +3,7 @@ package buffer
 import (
 	"time"
 
-	"fieldferry/buffer/segment"
+	"fieldferry/buffer/frame"
 	"fieldferry/buffer/store"
 )
 
@@ -108,7 +108,7 @@ func (b *Buffer) retire(x store.Extent, reason string) {
 	n, now := b.book.Unsettled(x.From, x.To), b.now
 	b.mu.Unlock()
 	if n > 0 {
-		d := segment.Drop{Reason: reason, From: x.To - n, To: x.To, LastSeq: x.LastSeq, Oldest: x.Begin, Newest: min(now, x.End)}
+		d := frame.Drop{Reason: reason, From: x.To - n, To: x.To, LastSeq: x.LastSeq, Oldest: x.Begin, Newest: min(now, x.End)}
 		b.store.Survey(&d)
 		b.w.drops = append(b.w.drops, d)
 		b.log.Warn("samples dropped that were not delivered", "reason", reason, "samples", n)

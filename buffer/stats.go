@@ -6,8 +6,8 @@ import (
 	"time"
 
 	"fieldferry/buffer/account"
+	"fieldferry/buffer/frame"
 	"fieldferry/buffer/queue"
-	"fieldferry/buffer/segment"
 )
 
 // Stats is the state of a buffer at one moment. Numbers of samples survive
@@ -112,7 +112,7 @@ func (b *Buffer) waitingLocked(ord uint64) (bytes int64, age time.Duration) {
 	return bytes, max(age, 0)
 }
 
-func byReason(cs []segment.Count) map[string]uint64 {
+func byReason(cs []frame.Count) map[string]uint64 {
 	m := make(map[string]uint64, len(cs))
 	for _, c := range cs {
 		m[c.Reason] += c.N

@@ -13,20 +13,20 @@ package account
 import (
 	"slices"
 
-	"fieldferry/buffer/segment"
+	"fieldferry/buffer/frame"
 )
 
 // Account is what the log knows of one reader. The embedded numbers are to be
 // read only.
 type Account struct {
-	segment.Reader
+	frame.Reader
 
 	Owner any // who uses it; nobody looks into it here
 	Cell  int // its place in memory that outlives the process
 
-	durable     segment.Reader // as it is in the log
+	durable     frame.Reader // as it is in the log
 	isDurable   bool
-	saving      segment.Reader // as it is being written
+	saving      frame.Reader // as it is being written
 	isSaving    bool
 	version     uint64 // grows with every change
 	savingVers  uint64
@@ -60,7 +60,7 @@ type mark struct {
 	reason   string // empty: filtered
 }
 
-func newAccount(r segment.Reader, durable bool) *Account {
+func newAccount(r frame.Reader, durable bool) *Account {
 	a := &Account{Reader: r, isDurable: durable}
 	if durable {
 		a.durable = clone(&r)
@@ -71,7 +71,7 @@ func newAccount(r segment.Reader, durable bool) *Account {
 }
 
 // replace sets the numbers anew.
-func (a *Account) replace(r segment.Reader) {
+func (a *Account) replace(r frame.Reader) {
 	a.Reader = r
 	a.version++
 }
@@ -86,7 +86,7 @@ func (a *Account) Remove() {
 
 func (a *Account) changed() bool { return !a.isDurable || a.version != a.durableVers }
 
-func clone(r *segment.Reader) segment.Reader {
+func clone(r *frame.Reader) frame.Reader {
 	c := *r
 	c.Dropped, c.PutAside = slices.Clone(r.Dropped), slices.Clone(r.PutAside)
 	return c
@@ -223,7 +223,7 @@ func (a *Account) DropTo(ord, seq uint64, reason string) {
 	a.passGone()
 }
 
-func dropTo(r *segment.Reader, ord, seq uint64, reason string) bool {
+func dropTo(r *frame.Reader, ord, seq uint64, reason string) bool {
 	if ord <= r.Ord {
 		return false
 	}
@@ -243,7 +243,7 @@ const (
 
 // Add adds n to the count of a reason. Beyond 16 reasons the rest is counted
 // under Other.
-func Add(cs []segment.Count, reason string, n uint64) []segment.Count {
+func Add(cs []frame.Count, reason string, n uint64) []frame.Count {
 	if len(reason) > maxReason {
 		reason = reason[:maxReason]
 	}
@@ -256,5 +256,5 @@ func Add(cs []segment.Count, reason string, n uint64) []segment.Count {
 	if len(cs) >= maxReasons-1 && reason != Other {
 		return Add(cs, Other, n)
 	}
-	return append(cs, segment.Count{Reason: reason, N: n})
+	return append(cs, frame.Count{Reason: reason, N: n})
 }

@@ -3,7 +3,7 @@ package account
 import (
 	"slices"
 
-	"fieldferry/buffer/segment"
+	"fieldferry/buffer/frame"
 )
 
 // Book is the accounts of all readers, and the count of samples that were
@@ -11,7 +11,7 @@ import (
 // use.
 type Book struct {
 	Accounts []*Account
-	Dropped  []segment.Count
+	Dropped  []frame.Count
 	Cells    int // how many accounts have a place in memory that outlives the process
 }
 
@@ -32,7 +32,7 @@ func (b *Book) find(name string) *Account {
 }
 
 // Load adds an account as the log has it.
-func (b *Book) Load(r segment.Reader) {
+func (b *Book) Load(r frame.Reader) {
 	a := newAccount(r, true)
 	a.Cell = -1
 	b.Accounts = append(b.Accounts, a)
@@ -40,7 +40,7 @@ func (b *Book) Load(r segment.Reader) {
 
 // TakeOver adds an account that outlived the process in a cell, where it is
 // ahead of the log's.
-func (b *Book) TakeOver(cell int, r *segment.Reader) {
+func (b *Book) TakeOver(cell int, r *frame.Reader) {
 	a := b.find(r.Name)
 	switch {
 	case a == nil && !r.Removed:
@@ -65,7 +65,7 @@ func (b *Book) Settle() {
 
 // Open adds the account of a new reader. One of the same name that was
 // removed a moment ago, not yet durably, becomes the new one.
-func (b *Book) Open(r segment.Reader) *Account {
+func (b *Book) Open(r frame.Reader) *Account {
 	if a := b.find(r.Name); a != nil {
 		a.replace(r)
 		return a
@@ -177,7 +177,7 @@ func (b *Book) Save() (n int) {
 func (b *Book) Frames() (frames [][]byte) {
 	for _, a := range b.Accounts {
 		if a.isSaving {
-			frames = append(frames, segment.AppendReader(nil, &a.saving))
+			frames = append(frames, a.saving.Append(nil))
 		}
 	}
 	return frames
@@ -196,7 +196,7 @@ func (b *Book) Saved() {
 func (b *Book) Durable() (frames [][]byte) {
 	for _, a := range b.Accounts {
 		if a.isDurable {
-			frames = append(frames, segment.AppendReader(nil, &a.durable))
+			frames = append(frames, a.durable.Append(nil))
 		}
 	}
 	return frames

@@ -7,7 +7,7 @@
 package dict
 
 import (
-	"fieldferry/buffer/segment"
+	"fieldferry/buffer/frame"
 	"fieldferry/tag"
 )
 
@@ -18,15 +18,15 @@ type Entry struct {
 	Reason  string
 	Block   uint64 // the last block that uses it; belongs to the owner of the Dict
 	Segment uint32 // the last segment that holds it; belongs to the writer
-	fields  []byte
+	fields  frame.Fields
 }
 
 // Append appends the entry's frame.
 func (e *Entry) Append(dst []byte) []byte {
 	if e.Tag != nil {
-		return segment.AppendTag(dst, e.ID, e.fields)
+		return e.fields.Append(dst, e.ID)
 	}
-	return segment.AppendReason(dst, e.ID, e.Reason)
+	return frame.Reason(e.Reason).Append(dst, e.ID)
 }
 
 // Dict holds the entries of this run.
@@ -68,7 +68,7 @@ func (d *Dict) Tag(t *tag.Tag) (e *Entry, isNew bool) {
 	if e := d.tags[t]; e != nil {
 		return e, false
 	}
-	e = &Entry{ID: d.nextTag, Tag: t, fields: segment.TagFields(t)}
+	e = &Entry{ID: d.nextTag, Tag: t, fields: frame.FieldsOf(t)}
 	d.addTag(e)
 	d.known[string(e.fields)] = t
 	return e, true
@@ -109,10 +109,10 @@ func (d *Dict) Reserve(tagID, reasonID uint32) {
 // Learn takes over the entries of a dictionary block with their numbers.
 // Entries before a corrupt one count.
 func (d *Dict) Learn(payload []byte) {
-	in := segment.Dict{
-		Tag: func(id uint32, fields []byte) {
+	in := frame.Dict{
+		Tag: func(id uint32, fields frame.Fields) {
 			if t := d.Known(fields); t != nil {
-				d.addTag(&Entry{ID: id, Tag: t, fields: append([]byte(nil), fields...)})
+				d.addTag(&Entry{ID: id, Tag: t, fields: append(frame.Fields(nil), fields...)})
 			}
 		},
 		Reason: func(id uint32, text string) { d.addReason(&Entry{ID: id, Reason: text}) },
@@ -129,11 +129,11 @@ func (d *Dict) ReasonByID(id uint32) *Entry { return d.reasonByID[id] }
 // Known returns the tag of these fields: the latest one of this run if there
 // is one, otherwise one that is rebuilt once. It is nil if the fields are
 // corrupt.
-func (d *Dict) Known(fields []byte) *tag.Tag {
+func (d *Dict) Known(fields frame.Fields) *tag.Tag {
 	if t := d.known[string(fields)]; t != nil {
 		return t
 	}
-	t, err := segment.ParseTag(fields)
+	t, err := fields.Tag()
 	if err != nil {
 		return nil
 	}

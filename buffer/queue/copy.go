@@ -1,14 +1,14 @@
 package queue
 
 import (
-	"fieldferry/buffer/segment"
+	"fieldferry/buffer/frame"
 	"fieldferry/tag"
 )
 
 // Copy is a reader's own copy of the block that it is at, and of the names in
 // it. It is taken while nobody changes the queue, and read at leisure.
 type Copy struct {
-	Rows   segment.Rows // what is left to read
+	Rows   frame.Rows // what is left to read
 	Epoch  uint32
 	serial uint64 // of the block; 0: none
 	frames []byte
@@ -22,7 +22,7 @@ type Copy struct {
 const maxCopyTags = 1 << 18
 
 // Drop forgets the block.
-func (c *Copy) Drop() { c.serial, c.Rows = 0, segment.Rows{} }
+func (c *Copy) Drop() { c.serial, c.Rows = 0, frame.Rows{} }
 
 // Update copies what b holds beyond the copy, and the names that it needs. The
 // copy of a new block begins with the sample before which ord others came.
@@ -30,7 +30,7 @@ func (c *Copy) Update(b *Block, ord uint64) {
 	fresh := c.serial != b.Serial
 	if fresh {
 		c.serial, c.frames, c.count, c.Epoch, c.names = b.Serial, c.frames[:0], 0, b.Epoch, 0
-		c.Rows = segment.NewRows(&segment.Block{FirstSeq: b.Seq})
+		c.Rows = frame.NewRows(nil, 0, b.Seq)
 		if c.tags == nil || len(c.tags) > maxCopyTags {
 			c.tags, c.texts = map[uint32]*tag.Tag{}, map[uint32]string{}
 		}
@@ -46,7 +46,7 @@ func (c *Copy) Update(b *Block, ord uint64) {
 		}
 	}
 	c.names = len(b.Entries)
-	var row segment.Row
+	var row frame.Row
 	for o := b.Ord; fresh && o < ord && c.Rows.Next(&row) == nil; o++ {
 		continue
 	}
@@ -54,7 +54,7 @@ func (c *Copy) Update(b *Block, ord uint64) {
 
 // Name finds the tag and the reason of a row: the very ones that were
 // appended.
-func (c *Copy) Name(row *segment.Row) bool {
+func (c *Copy) Name(row *frame.Row) bool {
 	t := c.tags[row.Tag]
 	if t == nil {
 		return false

@@ -18,8 +18,8 @@ import (
 
 	"fieldferry/buffer/dict"
 	"fieldferry/buffer/disk"
+	"fieldferry/buffer/frame"
 	"fieldferry/buffer/ring"
-	"fieldferry/buffer/segment"
 	"fieldferry/tag"
 )
 
@@ -31,8 +31,8 @@ type Queue struct {
 	blocks  []*Block // the ring's records, oldest first
 	spare   []*Block
 	scratch []byte
-	serial  uint64        // of the last block begun
-	holes   []segment.Gap // oldest first
+	serial  uint64      // of the last block begun
+	holes   []frame.Gap // oldest first
 	dict    *dict.Dict
 	size    int
 
@@ -48,7 +48,7 @@ type Block struct {
 	*ring.Record
 	Serial  uint64
 	Entries []*dict.Entry // of the dictionary, that its samples use
-	enc     segment.Encoder
+	enc     frame.Encoder
 	writing bool
 }
 
@@ -134,7 +134,7 @@ func (q *Queue) Add(s *tag.Sample, now time.Duration) bool {
 			}
 			q.ring.Seal(b.Record)
 		}
-		var enc segment.Encoder
+		var enc frame.Encoder
 		q.scratch = enc.Append(q.scratch[:0], s, e.ID, reason)
 		if !q.begin(now, len(q.scratch)) {
 			return false
@@ -213,12 +213,12 @@ func (q *Queue) FreeSettled(ord uint64) (n uint64) {
 }
 
 // DropOldest drops the oldest block for a reason, unless it is being written.
-func (q *Queue) DropOldest(reason string) (segment.Gap, bool) {
+func (q *Queue) DropOldest(reason string) (frame.Gap, bool) {
 	if len(q.blocks) == 0 || q.blocks[0].writing {
-		return segment.Gap{}, false
+		return frame.Gap{}, false
 	}
 	b := q.blocks[0]
-	h := segment.Gap{From: b.Ord, To: b.End(), Reason: reason}
+	h := frame.Gap{From: b.Ord, To: b.End(), Reason: reason}
 	q.Hole(h.From, h.To, h.Reason)
 	q.free()
 	return h, true
@@ -260,7 +260,7 @@ func (q *Queue) Durable(ord uint64) {
 	for len(q.blocks) > 0 && q.blocks[0].writing && q.blocks[0].End() <= ord {
 		q.free()
 	}
-	q.holes = slices.DeleteFunc(q.holes, func(h segment.Gap) bool { return h.To <= ord })
+	q.holes = slices.DeleteFunc(q.holes, func(h frame.Gap) bool { return h.To <= ord })
 }
 
 // GiveBack makes the blocks that were taken wait again.
@@ -302,26 +302,26 @@ func (q *Queue) Hole(from, to uint64, reason string) {
 		q.holes[i-1].To = to
 		return
 	}
-	q.holes = slices.Insert(q.holes, i, segment.Gap{From: from, To: to, Reason: reason})
+	q.holes = slices.Insert(q.holes, i, frame.Gap{From: from, To: to, Reason: reason})
 }
 
 // Cover cuts the range from up to to, where no block is, into the holes that
 // it consists of. What none names was settled by everybody.
-func (q *Queue) Cover(from, to uint64) []segment.Gap {
-	var out []segment.Gap
+func (q *Queue) Cover(from, to uint64) []frame.Gap {
+	var out []frame.Gap
 	for _, h := range q.holes {
 		if h.To <= from || h.From >= to {
 			continue
 		}
 		if h.From > from {
-			out = append(out, segment.Gap{From: from, To: h.From})
+			out = append(out, frame.Gap{From: from, To: h.From})
 		}
 		h.From, h.To = max(h.From, from), min(h.To, to)
 		out = append(out, h)
 		from = h.To
 	}
 	if from < to {
-		out = append(out, segment.Gap{From: from, To: to})
+		out = append(out, frame.Gap{From: from, To: to})
 	}
 	return out
 }
@@ -344,7 +344,7 @@ func (q *Queue) Reason(id uint32) (string, bool) {
 }
 
 // Known returns one pointer for equal tags of all runs; see dict.Dict.
-func (q *Queue) Known(fields []byte) *tag.Tag { return q.dict.Known(fields) }
+func (q *Queue) Known(fields frame.Fields) *tag.Tag { return q.dict.Known(fields) }
 
 // Prune forgets tags that nobody uses any more.
 func (q *Queue) Prune() {
@@ -357,7 +357,7 @@ func (q *Queue) Prune() {
 
 // SetCell keeps the account of reader number i beside the ring, so that it
 // outlives the process; ClearCell forgets it. Numbers go up to ring.Cells.
-func (q *Queue) SetCell(i int, r *segment.Reader) {
+func (q *Queue) SetCell(i int, r *frame.Reader) {
 	if q.side.mapping != nil && i < ring.Cells {
 		q.ring.SetCell(i, r)
 	}

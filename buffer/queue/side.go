@@ -9,6 +9,7 @@ import (
 
 	"fieldferry/buffer/dict"
 	"fieldferry/buffer/disk"
+	"fieldferry/buffer/frame"
 	"fieldferry/buffer/ring"
 	"fieldferry/buffer/segment"
 )
@@ -71,12 +72,15 @@ func (s *side) renew() uint64 {
 	var p [8]byte
 	_, _ = rand.Read(p[:]) // it never fails
 	number := binary.LittleEndian.Uint64(p[:])
-	s.key, s.off = segment.NewKey(number, 0), 0
+	s.key, s.off = sideKey(number), 0
 	if s.file != nil {
 		_ = s.file.Truncate(0) // as said
 	}
 	return number
 }
+
+// sideKey is the key of the dictionary beside a ring.
+func sideKey(number uint64) segment.Key { return (&segment.Header{Log: number}).Key() }
 
 // save writes a new entry before the first sample that uses it: without it
 // the next run could not name the sample.
@@ -84,7 +88,8 @@ func (s *side) save(e *dict.Entry, log *slog.Logger) {
 	if !s.shared {
 		return
 	}
-	p := segment.AppendBlock(nil, s.key, &segment.Block{Flags: segment.FlagDict, Payload: e.Append(nil)})
+	blk := segment.Block{Flags: segment.FlagDict, Payload: e.Append(nil)}
+	p := blk.Append(nil, s.key)
 	if _, err := s.file.WriteAt(p, s.off); err != nil {
 		s.shared = false
 		log.Warn("samples are written straight to the log: the runtime directory cannot be written", "err", err)
@@ -95,7 +100,7 @@ func (s *side) save(e *dict.Entry, log *slog.Logger) {
 
 // load reads the dictionary, up to where the process was killed.
 func (s *side) load(number uint64, d *dict.Dict) {
-	s.key = segment.NewKey(number, 0)
+	s.key = sideKey(number)
 	size, err := s.file.Size()
 	if err != nil {
 		return
@@ -128,7 +133,7 @@ func (s *side) close(remove bool) error {
 // whether there was anything: of the log and the boot in o, and of the run
 // that wrote the end of the log, at o.Ord. The accounts beside it are passed
 // to use with their numbers. Adopt must follow.
-func (q *Queue) Recover(o Origin, clean bool, use func(i int, r *segment.Reader)) bool {
+func (q *Queue) Recover(o Origin, clean bool, use func(i int, r *frame.Reader)) bool {
 	mem := q.side.memory()
 	if mem == nil {
 		return false
@@ -177,8 +182,7 @@ func (q *Queue) gap(from, to uint64, fate func(from, to uint64) string) {
 
 // entries finds the dictionary entries that b needs.
 func (q *Queue) entries(b *Block) {
-	blk := segment.Block{Count: b.Count, FirstSeq: b.Seq, FirstOrd: b.Ord, Payload: b.Frames}
-	rows, row := segment.NewRows(&blk), segment.Row{}
+	rows, row := frame.NewRows(b.Frames, b.Count, b.Seq), frame.Row{}
 	for rows.Left() > 0 && rows.Next(&row) == nil {
 		// A number whose entry is lost must not get another meaning.
 		q.dict.Reserve(row.Tag, row.Reason)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"fieldferry/buffer/disk"
+	"fieldferry/buffer/frame"
 	"fieldferry/buffer/segment"
 	"fieldferry/tag"
 )
@@ -25,24 +26,24 @@ const (
 // one goroutine at a time.
 type Cursor struct {
 	s     *Store
-	known func(fields []byte) *tag.Tag
+	known func(fields frame.Fields) *tag.Tag
 	seg   *file // nil: none is open
 	end   uint64
 	size  int64 // of the file, at most
 	file  disk.File
 	scan  *segment.Scanner
-	rows  segment.Rows // of the block that was found
+	rows  frame.Rows // of the block that was found
 	epoch uint32
 	tags  map[uint32]*tag.Tag
 	texts map[uint32]string
-	all   bool          // the whole dictionary of the segment was read
-	gaps  []segment.Gap // what meta blocks have said about samples that are not there
-	fails int           // in a row
+	all   bool        // the whole dictionary of the segment was read
+	gaps  []frame.Gap // what meta blocks have said about samples that are not there
+	fails int         // in a row
 }
 
 // Cursor returns a new cursor. known finds the one pointer for a tag's fields,
 // and nil for corrupt ones.
-func (s *Store) Cursor(known func(fields []byte) *tag.Tag) *Cursor {
+func (s *Store) Cursor(known func(fields frame.Fields) *tag.Tag) *Cursor {
 	return &Cursor{s: s, known: known}
 }
 
@@ -55,7 +56,7 @@ func (c *Cursor) Leave() {
 }
 
 // Rows are the samples that Next has found, and the epoch they are of.
-func (c *Cursor) Rows() (*segment.Rows, uint32) { return &c.rows, c.epoch }
+func (c *Cursor) Rows() (*frame.Rows, uint32) { return &c.rows, c.epoch }
 
 // Pause is how long the disk is to be left alone after it could not be read.
 func (c *Cursor) Pause() time.Duration {
@@ -67,8 +68,8 @@ func (c *Cursor) Pause() time.Duration {
 // when the disk could not be read and must be tried again after Pause.
 //
 // limit is where the log on disk ends.
-func (c *Cursor) Next(ord, limit uint64) (gap segment.Gap, ok bool) {
-	c.rows = segment.Rows{}
+func (c *Cursor) Next(ord, limit uint64) (gap frame.Gap, ok bool) {
+	c.rows = frame.Rows{}
 	if c.seg != nil && ord >= c.end {
 		c.s.mu.Lock()
 		c.end = c.seg.end // it may have grown
@@ -84,14 +85,14 @@ func (c *Cursor) Next(ord, limit uint64) (gap segment.Gap, ok bool) {
 
 // enter opens the segment that holds the sample. Samples that no segment
 // holds are missing.
-func (c *Cursor) enter(ord, limit uint64) (gap segment.Gap, ok bool) {
+func (c *Cursor) enter(ord, limit uint64) (gap frame.Gap, ok bool) {
 	c.Leave()
 	f, until := c.s.find(ord)
 	if f == nil {
 		if until == 0 {
 			until = limit
 		}
-		return segment.Gap{From: ord, To: until, Reason: Missing}, true
+		return frame.Gap{From: ord, To: until, Reason: Missing}, true
 	}
 	df, err := c.s.fs.Open(c.s.path(f.name))
 	if err != nil {
@@ -102,7 +103,7 @@ func (c *Cursor) enter(ord, limit uint64) (gap segment.Gap, ok bool) {
 	c.seg, c.end, c.file, c.size = f, f.end, df, max(f.size, c.s.limit)
 	c.s.mu.Unlock()
 	c.scan = segment.NewScanner(df, f.Key(), segment.HeaderSize, c.size)
-	return segment.Gap{}, true
+	return frame.Gap{}, true
 }
 
 // find returns the segment that holds a sample, or else where the next one
@@ -127,7 +128,7 @@ func (s *Store) find(ord uint64) (*file, uint64) {
 
 // failed decides what an error means: a file that is gone while the directory
 // is there is missing; everything else may pass.
-func (c *Cursor) failed(f *file, ord uint64, err error) (segment.Gap, bool) {
+func (c *Cursor) failed(f *file, ord uint64, err error) (frame.Gap, bool) {
 	s := c.s
 	c.fails++
 	if errors.Is(err, fs.ErrNotExist) {
@@ -136,17 +137,17 @@ func (c *Cursor) failed(f *file, ord uint64, err error) (segment.Gap, bool) {
 			s.log.Error("segment is gone", "file", f.name)
 			s.mu.Lock()
 			defer s.mu.Unlock()
-			return segment.Gap{From: ord, To: f.end, Reason: Missing}, true
+			return frame.Gap{From: ord, To: f.end, Reason: Missing}, true
 		}
 	}
 	if c.fails == 1 {
 		s.log.Warn("segment cannot be read: trying again", "file", f.name, "err", err)
 	}
-	return segment.Gap{}, false
+	return frame.Gap{}, false
 }
 
 // block goes to the block that holds the sample.
-func (c *Cursor) block(ord uint64) (segment.Gap, bool) {
+func (c *Cursor) block(ord uint64) (frame.Gap, bool) {
 	for {
 		f, err := c.scan.Next()
 		switch {
@@ -154,7 +155,7 @@ func (c *Cursor) block(ord uint64) (segment.Gap, bool) {
 			return c.damage(ord, c.end), true
 		case err != nil:
 			if !c.unreadable(err) {
-				return segment.Gap{}, false
+				return frame.Gap{}, false
 			}
 			continue
 		}
@@ -171,7 +172,7 @@ func (c *Cursor) block(ord uint64) (segment.Gap, bool) {
 		case f.FirstOrd >= c.end:
 			return c.damage(ord, c.end), true
 		default:
-			return c.open(&f.Block, ord), true
+			return c.open(&f, ord), true
 		}
 		if g, ok := c.gapAt(ord); ok {
 			return g, true
@@ -181,12 +182,12 @@ func (c *Cursor) block(ord uint64) (segment.Gap, bool) {
 
 // open begins a block of samples. What lies between ord and the block is
 // lost, and what comes before ord in it is passed over.
-func (c *Cursor) open(b *segment.Block, ord uint64) (gap segment.Gap) {
+func (c *Cursor) open(b *segment.Block, ord uint64) (gap frame.Gap) {
 	if b.FirstOrd > ord {
 		gap = c.damage(ord, b.FirstOrd)
 	}
-	c.rows, c.epoch = segment.NewRows(b), b.Epoch
-	var row segment.Row
+	c.rows, c.epoch = b.Rows(), b.Epoch
+	var row frame.Row
 	for o := b.FirstOrd; o < ord && c.rows.Next(&row) == nil; o++ {
 		continue
 	}
@@ -194,19 +195,19 @@ func (c *Cursor) open(b *segment.Block, ord uint64) (gap segment.Gap) {
 }
 
 // gapAt returns what a meta block has said of the sample.
-func (c *Cursor) gapAt(ord uint64) (segment.Gap, bool) {
+func (c *Cursor) gapAt(ord uint64) (frame.Gap, bool) {
 	for _, g := range c.gaps {
 		if g.From <= ord && ord < g.To {
 			g.From = ord
 			return g, true
 		}
 	}
-	return segment.Gap{}, false
+	return frame.Gap{}, false
 }
 
-func (c *Cursor) damage(from, to uint64) segment.Gap {
+func (c *Cursor) damage(from, to uint64) frame.Gap {
 	c.Hurt()
-	return segment.Gap{From: from, To: to, Reason: Damaged}
+	return frame.Gap{From: from, To: to, Reason: Damaged}
 }
 
 // Hurt notes that the segment has something in it that cannot be read: it is
@@ -242,9 +243,9 @@ func (c *Cursor) unreadable(err error) bool {
 
 // note keeps what a meta block says about samples that are not there.
 func (c *Cursor) note(payload []byte) {
-	m := segment.Meta{
-		Drop: func(d *segment.Drop) { c.gaps = append(c.gaps, segment.Gap{From: d.From, To: d.To, Reason: d.Reason}) },
-		Skip: func(s segment.Skip) { c.gaps = append(c.gaps, segment.Gap{From: s.From, To: s.To}) },
+	m := frame.Meta{
+		Drop: func(d *frame.Drop) { c.gaps = append(c.gaps, frame.Gap{From: d.From, To: d.To, Reason: d.Reason}) },
+		Skip: func(g frame.Gap) { c.gaps = append(c.gaps, g) },
 	}
 	_ = m.Read(payload) // frames before a corrupt one count
 }
@@ -252,8 +253,8 @@ func (c *Cursor) note(payload []byte) {
 // learn takes a dictionary block. What the segment says of its numbers is all
 // that counts: another one may use them differently.
 func (c *Cursor) learn(payload []byte) {
-	d := segment.Dict{
-		Tag: func(id uint32, fields []byte) {
+	d := frame.Dict{
+		Tag: func(id uint32, fields frame.Fields) {
 			if t := c.known(fields); t != nil {
 				c.tags[id] = t
 			}
@@ -265,7 +266,7 @@ func (c *Cursor) learn(payload []byte) {
 
 // Name finds the tag and the reason of a row in the segment's dictionary: in
 // the second copy at its end, if the first is damaged.
-func (c *Cursor) Name(row *segment.Row) bool {
+func (c *Cursor) Name(row *frame.Row) bool {
 	if c.lookup(row) {
 		return true
 	}
@@ -286,7 +287,7 @@ func (c *Cursor) Name(row *segment.Row) bool {
 	}
 }
 
-func (c *Cursor) lookup(row *segment.Row) bool {
+func (c *Cursor) lookup(row *frame.Row) bool {
 	t := c.tags[row.Tag]
 	if t == nil {
 		return false
@@ -306,7 +307,7 @@ const maxDevices = 64
 // Survey counts the samples of the oldest segment from d.From on per device,
 // for the record of their drop. What cannot be read is not counted; the total
 // does not come from here.
-func (s *Store) Survey(d *segment.Drop) {
+func (s *Store) Survey(d *frame.Drop) {
 	s.mu.Lock()
 	f := s.segs[0]
 	s.mu.Unlock()
@@ -316,8 +317,8 @@ func (s *Store) Survey(d *segment.Drop) {
 	}
 	defer df.Close() // it was only read
 	names, counts := map[uint32]string{}, map[string]uint64{}
-	dict := segment.Dict{Tag: func(id uint32, fields []byte) {
-		if t, err := segment.ParseTag(fields); err == nil {
+	dict := frame.Dict{Tag: func(id uint32, fields frame.Fields) {
+		if t, err := fields.Tag(); err == nil {
 			names[id] = t.Device.Name
 		}
 	}}
@@ -332,7 +333,7 @@ func (s *Store) Survey(d *segment.Drop) {
 		if b.Flags != 0 || b.End() <= d.From {
 			continue
 		}
-		rows, row := segment.NewRows(&b.Block), segment.Row{}
+		rows, row := b.Rows(), frame.Row{}
 		for ord := b.FirstOrd; rows.Left() > 0 && rows.Next(&row) == nil; ord++ {
 			if ord < d.From {
 				continue
@@ -348,18 +349,18 @@ func (s *Store) Survey(d *segment.Drop) {
 
 // largest lists the counts, largest first; beyond the 64 largest they are
 // summed under the empty name.
-func largest(counts map[string]uint64) []segment.Count {
-	var cs []segment.Count
+func largest(counts map[string]uint64) []frame.Count {
+	var cs []frame.Count
 	for name, n := range counts {
-		cs = append(cs, segment.Count{Reason: name, N: n})
+		cs = append(cs, frame.Count{Reason: name, N: n})
 	}
-	slices.SortFunc(cs, func(x, y segment.Count) int {
+	slices.SortFunc(cs, func(x, y frame.Count) int {
 		return cmp.Or(cmp.Compare(y.N, x.N), strings.Compare(x.Reason, y.Reason))
 	})
 	if len(cs) <= maxDevices {
 		return cs
 	}
-	rest := segment.Count{}
+	rest := frame.Count{}
 	for _, c := range cs[maxDevices:] {
 		rest.N += c.N
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"fieldferry/buffer/disk"
+	"fieldferry/buffer/frame"
 	"fieldferry/buffer/segment"
 )
 
@@ -22,10 +23,10 @@ type Tail struct {
 	Empty   bool // there is no log yet
 	Clean   bool // the log was closed in order
 	Known   bool // the accounts are complete
-	Clock   segment.Clock
+	Clock   frame.Clock
 	Time    time.Duration // the log's own time
-	Readers map[string]segment.Reader
-	Dropped []segment.Count
+	Readers map[string]frame.Reader
+	Dropped []frame.Count
 
 	snapshot bool   // the one at the start of the segment was read
 	wanted   uint32 // accounts in it
@@ -65,8 +66,8 @@ func (s *Store) list(names []string) {
 			s.usage.Aside++
 			s.usage.AsideBytes += s.fileSize(name)
 		}
-		h, ok := segment.ParseName(name)
-		if !ok {
+		var h segment.Header
+		if !h.ParseName(name) {
 			continue
 		}
 		size := s.fileSize(name)
@@ -131,7 +132,8 @@ func (s *Store) readHeader(f *file) error {
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil
 	}
-	h, err := segment.ParseHeader(p[:n])
+	var h segment.Header
+	err = h.Parse(p[:n])
 	switch {
 	case errors.Is(err, segment.ErrVersion):
 		return err
@@ -146,7 +148,7 @@ func (s *Store) readHeader(f *file) error {
 // readTail reads the newest segment, and as many before it as it takes to
 // know the readers.
 func (s *Store) readTail() Tail {
-	t := Tail{NextSeq: 1, Epoch: 1, Readers: map[string]segment.Reader{}}
+	t := Tail{NextSeq: 1, Epoch: 1, Readers: map[string]frame.Reader{}}
 	if len(s.segs) == 0 {
 		t.Empty, t.Known = true, true
 		return t
@@ -194,7 +196,7 @@ func (t *Tail) merge(p *Tail) {
 // it ends: there a block that cannot be read is damage if anything behind it
 // shows that it was durable, else it is the torn end of an unclean stop.
 func (s *Store) readSegment(f *file, last bool) Tail {
-	t := Tail{Ord: f.FirstOrd, NextSeq: f.FirstSeq, Epoch: f.Epoch, Clock: f.Clock, Time: f.Clock.Log, Readers: map[string]segment.Reader{}}
+	t := Tail{Ord: f.FirstOrd, NextSeq: f.FirstSeq, Epoch: f.Epoch, Clock: f.Clock, Time: f.Clock.Log, Readers: map[string]frame.Reader{}}
 	df, err := s.fs.Open(s.path(f.name))
 	if err != nil {
 		s.log.Error("segment cannot be opened", "file", f.name, "err", err)
@@ -216,7 +218,7 @@ func (s *Store) readSegment(f *file, last bool) Tail {
 			f.damaged.Store(true)
 		}
 		off = sc.Offset()
-		if t.add(&b.Block); t.Clean {
+		if t.add(&b); t.Clean {
 			break // behind it is only its copy
 		}
 	}
@@ -264,22 +266,22 @@ func (t *Tail) add(b *segment.Block) {
 
 func (t *Tail) addMeta(b *segment.Block) {
 	snapshot, readers := false, uint32(0)
-	m := segment.Meta{
-		Reader: func(r *segment.Reader) { t.Readers[r.Name] = *r },
-		State:  func(s *segment.State) { t.Dropped, readers = s.Dropped, s.Readers },
-		Clock:  func(c *segment.Clock) { t.Clock, snapshot = *c, true },
-		Drop: func(d *segment.Drop) {
+	m := frame.Meta{
+		Reader: func(r *frame.Reader) { t.Readers[r.Name] = *r },
+		State:  func(s *frame.State) { t.Dropped, readers = s.Dropped, s.Readers },
+		Clock:  func(c *frame.Clock) { t.Clock, snapshot = *c, true },
+		Drop: func(d *frame.Drop) {
 			if d.From == t.Ord {
 				t.Ord, t.NextSeq = d.To, max(t.NextSeq, d.LastSeq+1)
 			}
 		},
-		Skip: func(s segment.Skip) {
+		Skip: func(s frame.Gap) {
 			if s.From == t.Ord {
 				t.NextSeq += s.To - s.From
 				t.Ord = s.To
 			}
 		},
-		Footer: func(f *segment.Footer) {
+		Footer: func(f *frame.Footer) {
 			t.Clean = f.Clean
 			t.Ord, t.NextSeq = max(t.Ord, f.EndOrd), max(t.NextSeq, f.NextSeq)
 		},

@@ -7,6 +7,7 @@ import (
 
 	"fieldferry/buffer/dict"
 	"fieldferry/buffer/disk"
+	"fieldferry/buffer/frame"
 	"fieldferry/buffer/segment"
 )
 
@@ -59,7 +60,7 @@ func (s *Store) Begin(h segment.Header, snapshot [][]byte) error {
 	}
 	*w = active{
 		seg: f, file: df, next: w.next, oldest: h.Clock.Log, newest: h.Clock.Log, lastID: w.lastID,
-		out: segment.AppendHeader(w.out[:0], &h),
+		out: h.Append(w.out[:0]),
 	}
 	s.PutFrames(snapshot, segment.FlagMeta)
 	if err = s.Sync(); err == nil {
@@ -81,7 +82,7 @@ func (s *Store) Begin(h segment.Header, snapshot [][]byte) error {
 // the segment. The first block always has.
 func (s *Store) Fits(n int, entries []*dict.Entry) bool {
 	w := &s.w
-	need := segment.BlockSize(n) + w.dictLen + segment.FooterSize // the end takes a second copy of the dictionary
+	need := n + w.dictLen + 3*segment.Overhead // the end takes a second copy of the dictionary
 	missing := 0
 	for _, e := range entries {
 		if e.Segment != w.seg.ID {
@@ -89,7 +90,7 @@ func (s *Store) Fits(n int, entries []*dict.Entry) bool {
 		}
 	}
 	if missing > 0 {
-		need += 2 * (missing + (missing/segment.MaxPayload+1)*2*segment.BlockHeader)
+		need += 2 * (missing + (missing/segment.MaxPayload+1)*2*segment.Overhead)
 	}
 	return w.count == 0 || w.off+int64(len(w.out)+need) <= s.limit
 }
@@ -122,19 +123,20 @@ func (s *Store) Put(b *segment.Block, entries []*dict.Entry) error {
 
 // PutGaps accounts for samples that are not pending any more, up to the end
 // of the last gap. delta is their sequence number minus count.
-func (s *Store) PutGaps(gaps []segment.Gap, delta uint64, now time.Duration) {
+func (s *Store) PutGaps(gaps []frame.Gap, delta uint64, now time.Duration) {
 	var frames [][]byte
 	end := s.w.next
 	for _, g := range gaps {
 		end = g.To
 		if g.Reason == "" {
-			frames = append(frames, segment.AppendSkip(nil, segment.Skip{From: g.From, To: g.To}))
+			frames = append(frames, g.AppendSkip(nil))
 			continue
 		}
-		frames = append(frames, segment.AppendDrop(nil, &segment.Drop{
+		d := frame.Drop{
 			Reason: g.Reason, From: g.From, To: g.To,
 			FirstSeq: g.From + delta + 1, LastSeq: g.To + delta, Oldest: now, Newest: now,
-		}))
+		}
+		frames = append(frames, d.Append(nil))
 	}
 	s.PutFrames(frames, segment.FlagMeta)
 	s.w.next = end
@@ -149,8 +151,9 @@ func (s *Store) PutFrames(frames [][]byte, flags segment.Flags) (size int) {
 		if i+1 < len(frames) && len(p)+len(frames[i+1]) <= segment.MaxPayload {
 			continue
 		}
-		s.w.block(&segment.Block{Flags: flags, FirstOrd: s.w.next, Payload: p})
-		size += segment.BlockSize(len(p))
+		b := segment.Block{Flags: flags, FirstOrd: s.w.next, Payload: p}
+		s.w.block(&b)
+		size += b.Size()
 		p = p[:0]
 	}
 	return size
@@ -158,7 +161,7 @@ func (s *Store) PutFrames(frames [][]byte, flags segment.Flags) (size int) {
 
 func (w *active) block(b *segment.Block) {
 	b.Durable = uint32(w.durable)
-	w.out = segment.AppendBlock(w.out, w.seg.Key(), b)
+	w.out = b.Append(w.out, w.seg.Key())
 }
 
 // Flush writes what was gathered.
@@ -256,8 +259,8 @@ func (s *Store) Seal(nextSeq uint64, clean bool) error {
 
 func (s *Store) putFooter(nextSeq uint64, clean bool) error {
 	w := &s.w
-	f := segment.Footer{Clean: clean, Count: w.count, NextSeq: nextSeq, EndOrd: w.next, Oldest: w.oldest, Newest: w.newest}
-	s.PutFrames([][]byte{segment.AppendFooter(nil, &f)}, segment.FlagFooter)
+	f := frame.Footer{Clean: clean, Count: w.count, NextSeq: nextSeq, EndOrd: w.next, Oldest: w.oldest, Newest: w.newest}
+	s.PutFrames([][]byte{f.Append(nil)}, segment.FlagFooter)
 	return s.Sync()
 }
 
