@@ -23,7 +23,7 @@ func TestEveryOperationFailsOnce(t *testing.T) {
 		n := countOps(t, c.cfg, 3)
 		for _, length := range []int{1, 7} {
 			t.Run(fmt.Sprintf("%s, %d in a row", c.name, length), func(t *testing.T) {
-				for op := range n {
+				for op := 0; op < n; op += stride {
 					err := errs[op%len(errs)]
 					g := faultyRig(t, c.cfg, op, length, err)
 					work(g, rand.New(rand.NewPCG(3, 0)), crashSteps)
