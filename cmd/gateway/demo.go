@@ -8,9 +8,12 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -40,18 +43,35 @@ a pseudo terminal, an OPC UA press, and an MQTT broker. Everything it writes
 lies in one temporary directory, which is removed when you press Ctrl-C.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			if err := runDemo(c.Context(), c.OutOrStdout(), f); err != nil {
+			if !c.Flags().Changed("listen") && taken(f.listen) {
+				f.listen = "127.0.0.1:0"
+			}
+			// A closed terminal or pipe ends it in order, too: its directory goes.
+			ctx, stop := signal.NotifyContext(c.Context(), syscall.SIGHUP, syscall.SIGPIPE)
+			defer stop()
+			if err := runDemo(ctx, c.OutOrStdout(), f); err != nil {
 				return failed(err)
 			}
 			return nil
 		},
 	}
 	c.Flags().DurationVar(&f.killBroker, "kill-broker-every", 0, "kill the broker this often, to see an outage heal")
-	c.Flags().StringVar(&f.listen, "listen", "127.0.0.1:8443", "address of the page; port 0 picks a free one")
+	c.Flags().StringVar(&f.listen, "listen", "127.0.0.1:8443", "address of the page; port 0 picks a free one (default: any free port where this one is taken)")
 	c.Flags().BoolVar(&f.writes, "allow-writes", false, "let commands write set points")
 	c.Flags().BoolVar(&f.verbose, "verbose", false, "print the gateway's log")
 	c.Flags().DurationVar(&f.duration, "for", 0, "end by itself after this time")
 	return c
+}
+
+// taken tells whether another program listens on an address, such as a
+// packaged gateway on the same machine.
+func taken(address string) bool {
+	ln, err := net.Listen("tcp", address)
+	if err != nil {
+		return true
+	}
+	ln.Close()
+	return false
 }
 
 func runDemo(ctx context.Context, out io.Writer, f demoFlags) error {

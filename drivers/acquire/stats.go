@@ -1,6 +1,8 @@
 package acquire
 
 import (
+	"context"
+	"errors"
 	"sync"
 	"time"
 )
@@ -129,7 +131,11 @@ func (d *deviceStats) missed(_ time.Time, err error) {
 	d.s.Missed++
 	d.s.MissedNow++
 	d.missedDead++
-	d.s.LastError = err.Error()
+	// A probe that we cut off ourselves tells less than the driver's own words
+	// about the silence before it.
+	if d.s.MissedNow == 1 || !errors.Is(err, context.DeadlineExceeded) {
+		d.s.LastError = err.Error()
+	}
 }
 
 func (d *deviceStats) died(now time.Time) {

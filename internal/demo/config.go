@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 )
@@ -52,8 +53,18 @@ func (p *Plant) Welcome(out io.Writer, page, config string) {
     write      mosquitto_pub -h %s -p %s -t 'hamburg/bottling/demo/_/set/filler/setpoint' -m 450
                (refused unless you started with --allow-writes)
     tag map    %s/tagmap.yaml
-
+    reload     %s reload --socket %s/run/control.sock
+%s
   The labeler falls silent for 20 of every 90 seconds. Ctrl-C ends everything.
 
-`, p.Serial, page, host, port, host, port, config)
+`, p.Serial, page, host, port, host, port, config, os.Args[0], filepath.Dir(config), advice())
+}
+
+// advice tells where mosquitto_sub and mosquitto_pub come from, to who has
+// none.
+func advice() string {
+	if _, err := exec.LookPath("mosquitto_sub"); err == nil {
+		return ""
+	}
+	return "\n  mosquitto_sub and mosquitto_pub are in the package mosquitto-clients.\n"
 }

@@ -393,6 +393,7 @@ func (s *site) status() (st struct {
 	Links []struct {
 		Name     string
 		State    string
+		Connects uint64
 		Overruns uint64
 		Cycles   uint64
 	}

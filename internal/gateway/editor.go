@@ -82,7 +82,9 @@ func (g *Gateway) Apply(_ context.Context, d plant.Draft, author string) (plant.
 		return plant.Report{}, plant.ErrStale
 	}
 	if err != nil {
-		return plant.Report{}, fmt.Errorf("save the tag map: %w", err)
+		g.log.Error("the tag map is not saved", "err", err)
+		return plant.Report{Faults: []plant.Fault{{File: configs.TagMapFile, Text: fmt.Sprintf("the tag map cannot be saved: %v", err),
+			Hint: "nothing was changed; let the gateway's user write to " + g.opts.ConfigDir}}}, nil
 	}
 	if err := g.adopt(p.next); err != nil {
 		return plant.Report{}, fmt.Errorf("the change is saved, but not all of it runs: %w", err)

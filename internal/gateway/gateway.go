@@ -64,6 +64,13 @@ type Gateway struct {
 // broken configuration the last good one is used, and the fault shown; where
 // there is none, the error wraps configs.Faults.
 func New(o Options) (*Gateway, error) {
+	if o.AdminFile != "" {
+		abs, err := filepath.Abs(o.AdminFile) // so that its name is told from those of the directory
+		if err != nil {
+			return nil, fmt.Errorf("the administrator's file: %w", err)
+		}
+		o.AdminFile = abs
+	}
 	cfg, fault, err := loadOrLastGood(o)
 	if err != nil {
 		return nil, err
@@ -96,7 +103,8 @@ func (g *Gateway) openState(cfg *configs.Gateway) error {
 	}
 	audit, err := command.OpenAudit(filepath.Join(filepath.Dir(bc.Dir), "audit", "commands.jsonl"))
 	if err != nil {
-		return errors.Join(err, b.Close())
+		audit = nil // the service refuses every write then
+		g.log.Error("commands cannot be recorded: all writes are refused", "err", err)
 	}
 	g.buffer, g.audit = b, audit
 	g.commands = command.New(g.store, audit, g.log, time.Now)

@@ -8,6 +8,7 @@ package health
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -103,9 +104,16 @@ func field(s *plant.Status, c Counts) Chip {
 		chip = Chip{Warn, fmt.Sprintf("%d of %s: %s", len(silent), silence(asked, len(silent)), some(silent))}
 	}
 	if c.Bad > 0 {
-		chip = Chip{Warn, chip.Text + fmt.Sprintf(", %s bad", count(c.Bad, "tag"))}
+		chip = Chip{Warn, chip.Text + "; " + badTags(c.Bad)}
 	}
 	return chip
+}
+
+func badTags(n int) string {
+	if n == 1 {
+		return "1 tag is bad"
+	}
+	return count(n, "tag") + " are bad"
 }
 
 func answering(asked, starting int) string {
@@ -116,6 +124,8 @@ func answering(asked, starting int) string {
 		return fmt.Sprintf("%d of %s still to answer for the first time", starting, haveCount(asked))
 	case asked == 1:
 		return "the one device answers"
+	case asked == 2:
+		return "both devices answer"
 	}
 	return fmt.Sprintf("all %d devices answer", asked)
 }
@@ -174,6 +184,8 @@ func uplink(s *plant.Status) Chip {
 		return Chip{Warn, "no uplink is set up"}
 	case used == 1:
 		return Chip{OK, "the uplink is connected"}
+	case used == 2:
+		return Chip{OK, "both uplinks are connected"}
 	}
 	return Chip{OK, fmt.Sprintf("all %d uplinks are connected", used)}
 }
@@ -181,7 +193,7 @@ func uplink(s *plant.Status) Chip {
 func uplinkFault(u *plant.Uplink, now time.Time) string {
 	switch {
 	case u.State == plant.Down:
-		return fmt.Sprintf("uplink %s is not connected, %s waiting", u.Name, count(u.Pending, "sample"))
+		return fmt.Sprintf("uplink %s is not connected, %s", u.Name, waiting(u, now))
 	case u.State == plant.Starting:
 		return fmt.Sprintf("uplink %s is connecting", u.Name)
 	case u.Pending > 0 && !u.Oldest.IsZero() && now.Sub(u.Oldest) > behindAfter:
@@ -190,6 +202,15 @@ func uplinkFault(u *plant.Uplink, now time.Time) string {
 		return fmt.Sprintf("uplink %s put %s aside", u.Name, count(u.Refused, "sample"))
 	}
 	return ""
+}
+
+// waiting tells how many samples wait for an uplink, and since when.
+func waiting(u *plant.Uplink, now time.Time) string {
+	s := count(u.Pending, "sample") + " waiting"
+	if u.Pending > 0 && now.Sub(u.Oldest) >= time.Second && !u.Oldest.IsZero() {
+		s += ", the oldest for " + ago(now.Sub(u.Oldest))
+	}
+	return s
 }
 
 func some(names []string) string {
@@ -204,7 +225,17 @@ func count[N int | uint64](n N, noun string) string {
 	if n == 1 {
 		return "1 " + noun
 	}
-	return fmt.Sprintf("%d %ss", n, noun)
+	return fmt.Sprintf("%s %ss", grouped(uint64(n)), noun)
+}
+
+// grouped writes a number as the page does: 48 212, with narrow spaces that do
+// not break.
+func grouped(n uint64) string {
+	s := strconv.FormatUint(n, 10)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "\u202f" + s[i:]
+	}
+	return s
 }
 
 func orUnknown(err string) string {

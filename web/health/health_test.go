@@ -26,17 +26,18 @@ func TestOf(t *testing.T) {
 		level  Level
 		want   string
 	}{
-		{"all well", plant.Status{Devices: devices(plant.Up, plant.Up), Uplinks: up}, Counts{}, OK, "All 2 devices answer; the uplink is connected."},
+		{"all well", plant.Status{Devices: devices(plant.Up, plant.Up), Uplinks: up}, Counts{}, OK, "Both devices answer; the uplink is connected."},
+		{"three of them", plant.Status{Devices: devices(plant.Up, plant.Up, plant.Up), Uplinks: up}, Counts{}, OK, "All 3 devices answer; the uplink is connected."},
 		{"one of each", plant.Status{Devices: devices(plant.Up), Uplinks: up}, Counts{}, OK, "The one device answers; the uplink is connected."},
 		{"nothing yet", plant.Status{}, Counts{}, Warn, "No device is asked; no uplink is set up."},
-		{"one dead", plant.Status{Devices: devices(plant.Up, plant.Dead), Uplinks: up}, Counts{Bad: 19}, Warn, "1 of 2 devices does not answer: b, 19 tags bad; the uplink is connected."},
+		{"one dead", plant.Status{Devices: devices(plant.Up, plant.Dead), Uplinks: up}, Counts{Bad: 19}, Warn, "1 of 2 devices does not answer: b; 19 tags are bad; the uplink is connected."},
 		{"many dead", plant.Status{Devices: devices(plant.Dead, plant.Down, plant.Dead, plant.Dead, plant.Dead), Uplinks: up}, Counts{}, Warn, "5 of 5 devices do not answer: a, b, c and 2 more; the uplink is connected."},
 		{"starting is not answering", plant.Status{Devices: devices(plant.Up, plant.Starting), Uplinks: up}, Counts{}, OK, "1 of 2 devices have still to answer for the first time; the uplink is connected."},
-		{"maintenance and disabled are not asked", plant.Status{Devices: devices(plant.Up, plant.Up, plant.Maintenance, plant.Disabled), Uplinks: up}, Counts{}, OK, "All 2 devices answer; the uplink is connected."},
-		{"one bad tag", plant.Status{Devices: devices(plant.Up, plant.Up), Uplinks: up}, Counts{Bad: 1}, Warn, "All 2 devices answer, 1 tag bad; the uplink is connected."},
+		{"maintenance and disabled are not asked", plant.Status{Devices: devices(plant.Up, plant.Up, plant.Maintenance, plant.Disabled), Uplinks: up}, Counts{}, OK, "Both devices answer; the uplink is connected."},
+		{"one bad tag", plant.Status{Devices: devices(plant.Up, plant.Up), Uplinks: up}, Counts{Bad: 1}, Warn, "Both devices answer; 1 tag is bad; the uplink is connected."},
 		{
-			"uplink down", plant.Status{Now: now, Devices: devices(plant.Up), Uplinks: []plant.Uplink{{Name: "plant", State: plant.Down, Pending: 1742}}},
-			Counts{}, Warn, "The one device answers; uplink plant is not connected, 1742 samples waiting.",
+			"uplink down", plant.Status{Now: now, Devices: devices(plant.Up), Uplinks: []plant.Uplink{{Name: "plant", State: plant.Down, Pending: 1_201_742, Oldest: now.Add(-48 * time.Second)}}},
+			Counts{}, Warn, "The one device answers; uplink plant is not connected, 1\u202f201\u202f742 samples waiting, the oldest for 48 s.",
 		},
 		{
 			"uplink behind", plant.Status{Now: now, Devices: devices(plant.Up), Uplinks: []plant.Uplink{{Name: "cloud", State: plant.Up, Pending: 1, Oldest: now.Add(-130 * time.Minute)}}},
@@ -44,7 +45,7 @@ func TestOf(t *testing.T) {
 		},
 		{
 			"samples on their way", plant.Status{Now: now, Devices: devices(plant.Up), Uplinks: []plant.Uplink{{Name: "cloud", State: plant.Up, Pending: 9, Oldest: now.Add(-time.Second)}, {State: plant.Up}, {State: plant.Disabled}}},
-			Counts{}, OK, "The one device answers; all 2 uplinks are connected.",
+			Counts{}, OK, "The one device answers; both uplinks are connected.",
 		},
 		{
 			"samples put aside", plant.Status{Now: now, Devices: devices(plant.Up), Uplinks: []plant.Uplink{{Name: "cloud", State: plant.Up, Refused: 3}}},
