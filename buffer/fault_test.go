@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"fieldferry/buffer/disk"
-	"fieldferry/buffer/fault"
 	"fieldferry/tag"
 )
 
@@ -248,25 +247,5 @@ func TestOversizedValue(t *testing.T) {
 	}
 	if !es[1].Sample.Value.Equal(fits.Value) || len(es[1].Sample.Quality.Reason) != 1<<10 {
 		t.Errorf("largest value came back changed")
-	}
-}
-
-func TestMachineForgets(t *testing.T) {
-	m := fault.New()
-	f, err := m.Create("/data/x", 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := f.WriteAt([]byte("lost"), 0); err != nil {
-		t.Fatal(err)
-	}
-	kept := 0
-	for luck := range uint64(50) {
-		if _, err := m.Reboot(rand.New(rand.NewPCG(luck, 0))).Open("/data/x"); err == nil {
-			kept++
-		}
-	}
-	if kept == 0 || kept == 50 {
-		t.Fatalf("a name that was not synced was there %d times of 50", kept)
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"fieldferry/buffer/account"
-	"fieldferry/buffer/frame"
 )
 
 // Stats is the state of a buffer at one moment. Numbers of samples survive
@@ -69,7 +68,7 @@ func (b *Buffer) Stats() Stats {
 		Skipped: b.appended.skipped, Oversized: b.appended.oversized,
 		Written: u.Written, Syncs: u.Syncs, LastSync: u.LastSync, MaxSync: u.MaxSync,
 		Failures: b.health.failures, Degraded: b.health.failing,
-		Dropped: byReason(b.book.Dropped),
+		Dropped: account.ByReason(b.book.Dropped),
 	}
 	if s.Degraded != nil {
 		s.DegradedFor = b.now - b.health.since
@@ -88,7 +87,7 @@ func (b *Buffer) readerStatsLocked(r *account.Account) ReaderStats {
 	return ReaderStats{
 		Name: r.Name, Open: r.Owner != nil, Settled: r.Seq,
 		Appended: b.q.Ord() - r.Start, Delivered: r.Delivered, Filtered: r.Filtered,
-		Dropped: byReason(r.Dropped), PutAside: byReason(r.PutAside),
+		Dropped: account.ByReason(r.Dropped), PutAside: account.ByReason(r.PutAside),
 		Pending: b.q.Ord() - r.Ord, PendingBytes: bytes, OldestAge: age,
 	}
 }
@@ -104,12 +103,4 @@ func (b *Buffer) waitingLocked(ord uint64) (bytes int64, age time.Duration) {
 		age = b.now - since
 	}
 	return bytes + inMemory, max(age, 0)
-}
-
-func byReason(cs []frame.Count) map[string]uint64 {
-	m := make(map[string]uint64, len(cs))
-	for _, c := range cs {
-		m[c.Reason] += c.N
-	}
-	return m
 }

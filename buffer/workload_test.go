@@ -59,7 +59,7 @@ func crashRig(t *testing.T, change func(*Config)) *rig {
 	return g
 }
 
-const crashSteps = 120
+const crashSteps = 100
 
 // countOps runs a workload without a fault.
 func countOps(t *testing.T, change func(*Config), seed uint64) int {

@@ -258,3 +258,12 @@ func Add(cs []frame.Count, reason string, n uint64) []frame.Count {
 	}
 	return append(cs, frame.Count{Reason: reason, N: n})
 }
+
+// ByReason returns the counts as a map of its own.
+func ByReason(cs []frame.Count) map[string]uint64 {
+	m := make(map[string]uint64, len(cs))
+	for _, c := range cs {
+		m[c.Reason] += c.N
+	}
+	return m
+}

@@ -21,7 +21,7 @@ func TestRecover(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(1, 2))
 	ord := uint64(100)
 	var cur *Record
-	for step := range 20000 {
+	for step := range 4000 {
 		switch {
 		case cur == nil || rnd.IntN(5) == 0:
 			if cur != nil {

@@ -70,7 +70,7 @@ func (s *Scanner) try(at int64) (Block, int64, error) {
 		return Block{}, 0, nil
 	}
 	var b Block
-	if b.Parse(p, s.key) != nil {
+	if intact := b.Parse(p, s.key) == nil; !intact {
 		return Block{}, 0, nil
 	}
 	b.Off, b.Skipped = at, at-s.off
@@ -107,25 +107,27 @@ func (s *Scanner) fill(at int64) ([]byte, error) {
 	}
 	want := int(min(chunk, max(0, s.end-at)))
 	n, err := s.r.ReadAt(s.buf[:want], at)
-	if err != nil && !errors.Is(err, io.EOF) {
+	ended := errors.Is(err, io.EOF)
+	if err != nil && !ended {
 		if !s.Lossy {
 			return nil, err
 		}
-		n, err = s.readPages(at, want)
+		n, ended = s.readPages(at, want)
 	}
-	s.buf, s.base, s.eof = s.buf[:n], at, err != nil || want < chunk
+	s.buf, s.base, s.eof = s.buf[:n], at, ended || want < chunk
 	return s.buf, nil
 }
 
-// readPages reads page by page and leaves zeros where the disk cannot.
-func (s *Scanner) readPages(at int64, want int) (int, error) {
+// readPages reads page by page and leaves zeros where the disk cannot. It says
+// whether the file ended there.
+func (s *Scanner) readPages(at int64, want int) (n int, ended bool) {
 	const page = 4096
 	clear(s.buf[:want])
-	for n := 0; n < want; n += page {
+	for ; n < want; n += page {
 		m, err := s.r.ReadAt(s.buf[n:min(n+page, want)], at+int64(n))
 		if errors.Is(err, io.EOF) {
-			return n + m, err
+			return n + m, true
 		}
 	}
-	return want, nil
+	return want, false
 }
