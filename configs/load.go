@@ -53,6 +53,7 @@ func Load(dir string, o LoadOptions) (*Gateway, error) {
 	tm := l.parse(TagMapFile)
 	roots := l.profiles()
 	l.gateway(gw, l.admin())
+	l.rivals()
 	if tm != nil {
 		l.g.tags = tagmap.Build(tagmap.Input{
 			Decoder: l.dec, Map: tm, Profiles: roots, Labels: l.g.Labels,
