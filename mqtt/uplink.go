@@ -119,7 +119,7 @@ func New(c Config, d Deps) (*Uplink, error) {
 		return nil, err
 	}
 	if c.Commands != nil {
-		err = u.listen(id + "-cmd")
+		err = u.listen(id + forCommands)
 	}
 	return u, err
 }

@@ -236,7 +236,7 @@ func copyGood(dir string, cfg *configs.Gateway) error {
 		if filepath.IsAbs(f.Name) {
 			continue // the administrator's file is not ours to keep
 		}
-		text, err := os.ReadFile(filepath.Join(dir, f.Name))
+		text, err := revision.Dir(dir).ReadFile(f.Name)
 		if err != nil {
 			return err
 		}

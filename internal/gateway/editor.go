@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"time"
@@ -110,7 +109,7 @@ func (g *Gateway) plan(d plant.Draft) (planned, error) {
 	g.mu.Unlock()
 	p := planned{}
 	var err error
-	p.base, err = os.ReadFile(filepath.Join(g.opts.ConfigDir, configs.TagMapFile))
+	p.base, err = revision.Dir(g.opts.ConfigDir).ReadFile(configs.TagMapFile)
 	if err != nil {
 		return p, fmt.Errorf("read the tag map: %w", err)
 	}
@@ -312,7 +311,7 @@ func (g *Gateway) Reload(_ context.Context, author string) (plant.Report, error)
 		g.mu.Lock()
 		g.fault = faults[0].Error() + more(len(faults)-1)
 		g.mu.Unlock()
-		file, _ := os.ReadFile(filepath.Join(g.opts.ConfigDir, configs.TagMapFile)) // only to name the fields
+		file, _ := revision.Dir(g.opts.ConfigDir).ReadFile(configs.TagMapFile) // only to name the fields
 		return plant.Report{Faults: pageFaults(faults, file)}, nil
 	}
 	if err != nil {
