@@ -61,6 +61,7 @@ func Load(dir string, o LoadOptions) (*Gateway, error) {
 		})
 		l.g.Links = l.g.tags.Links
 		l.g.Disabled = append(l.g.Disabled, l.g.tags.Disabled...)
+		l.ports()
 		if o.Across != nil {
 			for _, f := range o.Across(l.g.Links) {
 				l.g.tags.Fault(nil, f.Device, f.Tag, f.Fault)
@@ -93,7 +94,7 @@ func newLoader(dir string, o LoadOptions) *loader {
 		abs = dir
 	}
 	l := &loader{dir: abs, o: o, report: &tree.Report{}, g: &Gateway{}}
-	l.dec = &strict.Decoder{Report: l.report, File: l.resolve, Synonyms: tagmap.Synonyms()}
+	l.dec = &strict.Decoder{Report: l.report, File: l.resolve, Synonyms: synonyms}
 	return l
 }
 

@@ -10,6 +10,7 @@ import (
 	"fieldferry/configs"
 	"fieldferry/configs/revision"
 	"fieldferry/drivers"
+	"fieldferry/internal/gateway/difference"
 	"fieldferry/mapping"
 	"fieldferry/mapping/calc"
 	"fieldferry/tag"
@@ -139,7 +140,7 @@ func (g *Gateway) adoptUplinks(next *configs.Gateway) error {
 		g.mu.Lock()
 		p := g.uplinks[c.Name]
 		g.mu.Unlock()
-		if p != nil && sameUplink(p.of, p.config, next, c) {
+		if p != nil && difference.SameUplink(p.of, p.config, next, c) {
 			continue
 		}
 		if p != nil {
