@@ -339,6 +339,10 @@ func (executor) Execute(_ context.Context, r command.Request) command.Result {
 	return command.Result{Outcome: command.OutcomeDone, ReadBack: r.Value, At: time.Now()}
 }
 
+func (executor) Refuse(_ command.Request, reason string) command.Result {
+	return command.Result{Outcome: command.OutcomeRefused, Reason: reason, At: time.Now()}
+}
+
 func TestPeerCommandRoundTrip(t *testing.T) {
 	b := peers.Mosquitto(t, unlimited)
 	answers := make(chan *paho.Publish, 1000)
