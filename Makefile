@@ -156,7 +156,7 @@ fuzz: ## every fuzz function for FUZZTIME (default 20s)
 	scripts/fuzz.sh
 
 .PHONY: bench
-bench: ## all benchmarks, and the programs in bench/
+bench: build ## all benchmarks, and the programs in bench/
 	scripts/bench.sh
 
 .PHONY: proof

@@ -149,7 +149,8 @@ systemctl stop fieldferry
 say "remove, purge"
 systemctl start fieldferry
 dpkg -r fieldferry </dev/null
-if pgrep -u fieldferry >/dev/null 2>&1; then fail "a process is left"; fi
+user=$(id -u fieldferry)
+if left=$(grep -lE "^Uid:.$user\b" /proc/[0-9]*/status 2>/dev/null); then fail "processes are left: $left"; fi
 dpkg -P fieldferry </dev/null
 [ ! -e /var/lib/fieldferry ] && [ ! -e /etc/fieldferry ] && [ ! -e /run/fieldferry ] || fail "files are left"
 echo passed

@@ -4,6 +4,7 @@
 #
 #   scripts/gotest.sh peer -race -timeout 10m     tests in files with the tag peer
 #   scripts/gotest.sh '!race' -timeout 10m        tests left out under -race
+#   MATCH='Outage|Kill' scripts/gotest.sh peer    only those of such a name
 #
 # Finding none is an error: a stage that tests nothing must not look green.
 set -euo pipefail
@@ -31,5 +32,7 @@ fi
 # package that happens to have one of the names runs once more, which is cheap.
 mapfile -t packages < <(cut -f 1 <<<"$added" | sort -u)
 names=$(awk -F '\t' '{ print $2 "/" $3 }' <<<"$added" |
-  xargs -d '\n' sed -nE 's/^func ((Test|Example)[A-Za-z0-9_]*)\(.*/\1/p' | grep -v '^TestMain$' | sort -u | paste -sd '|')
+  xargs -d '\n' sed -nE 's/^func ((Test|Example)[A-Za-z0-9_]*)\(.*/\1/p' |
+  grep -v '^TestMain$' | grep -E "${MATCH:-.}" | sort -u | paste -sd '|') ||
+  { echo "gotest: no test with the tag $tag has a name like ${MATCH:-any}" >&2; exit 1; }
 exec go test ${flags[@]+"${flags[@]}"} "$@" -run "^($names)\$" "${packages[@]}"
