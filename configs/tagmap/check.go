@@ -2,9 +2,7 @@ package tagmap
 
 import (
 	"fmt"
-	"path/filepath"
 	"slices"
-	"strings"
 
 	"fieldferry/drivers"
 	"fieldferry/mapping"
@@ -17,7 +15,6 @@ func (m *Map) check() {
 		m.checkLink(l, l)
 	}
 	m.checkStrays()
-	m.checkPorts()
 }
 
 // checkLink checks a link as it is, or a copy of it with further devices.
@@ -52,32 +49,6 @@ func (m *Map) checkStrays() {
 		whole := *l
 		whole.Devices = slices.Concat(l.Devices, byLink[l])
 		m.checkLink(l, &whole)
-	}
-}
-
-// checkPorts refuses a serial port that two links would open: each would take
-// the other's answers.
-func (m *Map) checkPorts() {
-	owners := map[string]*tag.Link{}
-	for _, l := range m.Links {
-		if !strings.HasPrefix(l.Endpoint, "/") {
-			continue
-		}
-		port := filepath.Clean(l.Endpoint)
-		if target, err := filepath.EvalSymlinks(port); err == nil {
-			port = target
-		}
-		first := owners[port]
-		if first == nil {
-			owners[port] = l
-			continue
-		}
-		as := ""
-		if filepath.Clean(first.Endpoint) != filepath.Clean(l.Endpoint) {
-			as = " (" + first.Endpoint + ")"
-		}
-		m.Fault(l, nil, nil, tag.Fault{Path: "endpoint", Hint: "put both devices on one link",
-			Text: fmt.Sprintf("%s uses %s as %s%s does: a serial port has one owner", l.Name, l.Endpoint, first.Name, as)})
 	}
 }
 
