@@ -67,6 +67,7 @@ func Load(dir string, o LoadOptions) (*Gateway, error) {
 				l.g.tags.Fault(nil, f.Device, f.Tag, f.Fault)
 			}
 		}
+		l.ports()
 		l.topics()
 	}
 	if faults := l.report.Faults(); faults != nil {

@@ -14,7 +14,6 @@
 // file, and Explain can say where a setting comes from.
 //
 // Nothing here does I/O except Fingerprint, which reads the small files
-// (certificates, passwords) that a link names, and Build, which follows the
-// symbolic links in the paths of serial ports. A Map is not changed once
+// (certificates, passwords) that a link names. A Map is not changed once
 // built and may be read by any goroutine.
 package tagmap
