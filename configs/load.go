@@ -61,7 +61,6 @@ func Load(dir string, o LoadOptions) (*Gateway, error) {
 		})
 		l.g.Links = l.g.tags.Links
 		l.g.Disabled = append(l.g.Disabled, l.g.tags.Disabled...)
-		l.ports()
 		if o.Across != nil {
 			for _, f := range o.Across(l.g.Links) {
 				l.g.tags.Fault(nil, f.Device, f.Tag, f.Fault)
