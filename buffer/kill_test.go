@@ -3,6 +3,7 @@ package buffer
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -54,7 +55,7 @@ func TestKillChild(t *testing.T) {
 		fmt.Fprintln(out, "appended", v)
 		if v%3 == 0 {
 			es, err := r.Next(ended, make([]Entry, 0, 5))
-			if err != nil && err != context.Canceled {
+			if err != nil && !errors.Is(err, context.Canceled) {
 				fmt.Println("failed", err)
 				return
 			}

@@ -199,7 +199,6 @@ func (g *rig) read(rr *rigReader, n int) int {
 // check looks at one sample that was handed out: it was appended, it is
 // unchanged, it comes in order, and its number is its own.
 func (g *rig) check(rr *rigReader, e Entry) {
-	g.t.Helper()
 	v, ok := e.Sample.Value.Integer()
 	if !ok || v < 1 || v >= g.next {
 		g.t.Fatalf("sample %v was never appended (up to %d were)", e.Sample, g.next-1)
@@ -286,7 +285,7 @@ func (g *rig) afterCrash(lossy bool) {
 		}
 		lost := g.lost(name)
 		if missing > lost {
-			g.t.Fatalf("reader %s: %d samples are missing, %d are counted (%d before reading); settled %d, got %d, beyond it %v\n%s", name, missing, lost, before, rr.settled, len(rr.got), rr.r.a.spans, g.m.Dump())
+			g.t.Fatalf("reader %s: %d samples are missing, %d are counted (%d before reading); settled %d, got %d\n%s", name, missing, lost, before, rr.settled, len(rr.got), g.m.Dump())
 		}
 		if !lossy && lost > 0 {
 			g.t.Fatalf("reader %s: %d samples counted as lost, none was: %v", name, lost, g.stats(name))

@@ -19,6 +19,7 @@ import (
 	"time"
 	"unsafe"
 
+	"fieldferry/buffer/frame"
 	"fieldferry/buffer/segment"
 )
 
@@ -299,10 +300,10 @@ func (r *Ring) Ord() uint64 { return r.load(offOrd) }
 
 // SetCell stores the account of reader number i, below Cells. One that is too
 // large for its cell is not stored: the log alone has it then.
-func (r *Ring) SetCell(i int, rd *segment.Reader) {
+func (r *Ring) SetCell(i int, rd *frame.Reader) {
 	r.cells[i]++
 	p := r.cell(i, r.cells[i])
-	body := segment.AppendCell(p[:16], rd)
+	body := rd.AppendCell(p[:16])
 	if len(body) > cellSize {
 		r.cells[i]--
 		return
@@ -330,7 +331,7 @@ func (r *Ring) ClearCell(i int) {
 }
 
 // EachCell calls use with the accounts that were stored and their numbers.
-func (r *Ring) EachCell(use func(i int, rd *segment.Reader)) {
+func (r *Ring) EachCell(use func(i int, rd *frame.Reader)) {
 	for i := range r.cells {
 		if rd, ok := r.parseCell(i); ok {
 			use(i, &rd)
@@ -338,7 +339,7 @@ func (r *Ring) EachCell(use func(i int, rd *segment.Reader)) {
 	}
 }
 
-func (r *Ring) parseCell(i int) (best segment.Reader, ok bool) {
+func (r *Ring) parseCell(i int) (best frame.Reader, ok bool) {
 	le := binary.LittleEndian
 	for g := range uint64(2) {
 		p := r.cell(i, g)
@@ -346,7 +347,8 @@ func (r *Ring) parseCell(i int) (best segment.Reader, ok bool) {
 		if n > cellSize || n < 16 || le.Uint64(p) <= r.cells[i] || le.Uint32(p[12:]) != cellSum(p, n) {
 			continue
 		}
-		if rd, err := segment.ParseCell(p[16:n]); err == nil {
+		var rd frame.Reader
+		if rd.ParseCell(p[16:n]) == nil {
 			best, ok, r.cells[i] = rd, true, le.Uint64(p)
 		}
 	}

@@ -67,7 +67,7 @@ func (c control) call(ctx context.Context, method, path string, out any) error {
 		if p.Detail != "" {
 			p.Title = p.Detail
 		}
-		return failed(errors.New(p.Title))
+		return failed(errors.New(safe(p.Title)))
 	}
 	if err := json.Unmarshal(body, out); err != nil {
 		return failed(fmt.Errorf("the gateway's answer: %w", err))

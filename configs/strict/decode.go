@@ -6,7 +6,9 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"strings"
 
+	"fieldferry/configs/regular"
 	"fieldferry/configs/tree"
 )
 
@@ -223,7 +225,11 @@ func (d *Decoder) scalar(v reflect.Value, n *tree.Node, path bool) {
 		return
 	}
 	if path && v.Kind() == reflect.String && d.File != nil && n.Text != "" {
-		v.SetString(d.File(n.Text))
+		name := d.File(n.Text)
+		if strings.HasSuffix(n.Path(), "_file") && regular.Check(name) != nil {
+			d.Report.Add(n, fmt.Sprintf("%s %v", name, regular.ErrIrregular), "name a file")
+		}
+		v.SetString(name)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"fieldferry/configs"
 	"fieldferry/configs/revision"
 	"fieldferry/drivers"
+	"fieldferry/internal/gateway/difference"
 	"fieldferry/mapping"
 	"fieldferry/mapping/calc"
 	"fieldferry/tag"
@@ -139,7 +140,7 @@ func (g *Gateway) adoptUplinks(next *configs.Gateway) error {
 		g.mu.Lock()
 		p := g.uplinks[c.Name]
 		g.mu.Unlock()
-		if p != nil && sameUplink(p.of, p.config, next, c) {
+		if p != nil && difference.SameUplink(p.of, p.config, next, c) {
 			continue
 		}
 		if p != nil {
@@ -164,8 +165,11 @@ func (g *Gateway) adoptUplinks(next *configs.Gateway) error {
 	g.mu.Unlock()
 	for _, p := range gone {
 		g.removeUplink(p)
-		errs = append(errs, g.buffer.RemoveReader(p.config.Name))
 	}
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	g.forgetUplinks(next)
 	return errors.Join(errs...)
 }
 
@@ -233,7 +237,7 @@ func copyGood(dir string, cfg *configs.Gateway) error {
 		if filepath.IsAbs(f.Name) {
 			continue // the administrator's file is not ours to keep
 		}
-		text, err := os.ReadFile(filepath.Join(dir, f.Name))
+		text, err := revision.Dir(dir).ReadFile(f.Name)
 		if err != nil {
 			return err
 		}

@@ -19,6 +19,7 @@ import (
 	_ "fieldferry/drivers/all" // the protocols
 	"fieldferry/live"
 	"fieldferry/mapping/calc"
+	"fieldferry/mqtt"
 	"fieldferry/tag"
 )
 
@@ -137,6 +138,9 @@ func (g *Gateway) Run(ctx context.Context, hup <-chan os.Signal) (err error) {
 // fixed before the first sample.
 func (g *Gateway) startAll(cfg *configs.Gateway) error {
 	g.setRules(cfg)
+	if g.runsNewest() {
+		g.forgetUplinks(cfg)
+	}
 	for _, u := range cfg.Uplinks {
 		p, err := g.startUplink(cfg, u)
 		if err != nil {
@@ -147,6 +151,22 @@ func (g *Gateway) startAll(cfg *configs.Gateway) error {
 		g.mu.Unlock()
 	}
 	return g.startLinks(cfg, cfg.Links, nil)
+}
+
+// forgetUplinks gives up the positions of uplinks that were taken out of the
+// configuration while the gateway was stopped: they would hold the log for
+// ever. One that is only disabled keeps its position.
+func (g *Gateway) forgetUplinks(cfg *configs.Gateway) {
+	for _, r := range g.buffer.Stats().Readers {
+		known := slices.Contains(cfg.Disabled, r.Name) || slices.ContainsFunc(cfg.Uplinks, func(u mqtt.Config) bool { return u.Name == r.Name })
+		if known {
+			continue
+		}
+		g.log.Warn("uplink is no longer configured: its samples are given up", "uplink", r.Name, "samples", r.Pending)
+		if err := g.buffer.RemoveReader(r.Name); err != nil {
+			g.log.Error("uplink not forgotten", "uplink", r.Name, "err", err)
+		}
+	}
 }
 
 // setRules tells the command service what this configuration allows.

@@ -1,4 +1,4 @@
-package segment
+package frame
 
 import (
 	"encoding/binary"
@@ -11,21 +11,25 @@ import (
 // maxFrame bounds a dictionary frame, so that each fits into a block.
 const maxFrame = 32 << 10
 
-// AppendTag appends the dictionary frame of a tag. Fields come from TagFields.
-func AppendTag(dst []byte, id uint32, fields []byte) []byte {
-	p := binary.AppendUvarint(nil, uint64(id))
-	return appendFrame(dst, opTag, append(p, fields...))
-}
+// Fields are what a later run needs to know of a tag to route, name and
+// describe its samples, as they lie in a dictionary. Equal fields mean the
+// same tag.
+type Fields []byte
 
-// TagFields returns what a later run needs to know of a tag to route, name
-// and describe its samples. Equal fields mean the same tag. Labels that would
-// make them larger than 32 KiB are left out.
-func TagFields(t *tag.Tag) []byte {
+// FieldsOf returns the fields of a tag. Labels that would make them larger
+// than 32 KiB are left out.
+func FieldsOf(t *tag.Tag) Fields {
 	p := appendTagFields(nil, t, true)
 	if len(p) > maxFrame {
 		p = appendTagFields(nil, t, false)
 	}
 	return p
+}
+
+// Append appends the dictionary frame of the tag.
+func (f Fields) Append(dst []byte, id uint32) []byte {
+	p := binary.AppendUvarint(nil, uint64(id))
+	return appendFrame(dst, opTag, append(p, f...))
 }
 
 func appendTagFields(p []byte, t *tag.Tag, labels bool) []byte {
@@ -79,10 +83,13 @@ func appendLabels(dst []byte, labels, base map[string]string) []byte {
 	return dst
 }
 
-// AppendReason appends the dictionary frame of a reason.
-func AppendReason(dst []byte, id uint32, text string) []byte {
+// Reason is the text of a reason.
+type Reason string
+
+// Append appends the dictionary frame of the reason.
+func (r Reason) Append(dst []byte, id uint32) []byte {
 	p := binary.AppendUvarint(nil, uint64(id))
-	return appendFrame(dst, opReason, appendString(p, text))
+	return appendFrame(dst, opReason, appendString(p, string(r)))
 }
 
 func appendFrame(dst []byte, op byte, payload []byte) []byte {
@@ -93,7 +100,7 @@ func appendFrame(dst []byte, op byte, payload []byte) []byte {
 
 // Dict is called for the entries of a dictionary block. Either may be nil.
 type Dict struct {
-	Tag    func(id uint32, fields []byte)
+	Tag    func(id uint32, fields Fields)
 	Reason func(id uint32, text string)
 }
 
@@ -113,11 +120,11 @@ func (d Dict) Read(payload []byte) error {
 	})
 }
 
-// ParseTag rebuilds a tag from its fields, with a device and a link of its
+// Tag rebuilds a tag from its fields, with a device and a link of its
 // own. Index, Address, Access, Interval, Options and the list of the device's
 // tags are not kept in the log.
-func ParseTag(fields []byte) (*tag.Tag, error) {
-	in := reader{p: fields}
+func (f Fields) Tag() (*tag.Tag, error) {
+	in := reader{p: f}
 	t := readTag(&in)
 	if in.err {
 		return nil, errFrame(opTag)
