@@ -6,14 +6,13 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"path/filepath"
 	"sync"
 	"time"
 
+	"fieldferry/buffer/account"
 	"fieldferry/buffer/disk"
-	"fieldferry/buffer/ring"
-	"fieldferry/buffer/segment"
-	"fieldferry/tag"
+	"fieldferry/buffer/queue"
+	"fieldferry/buffer/store"
 )
 
 // FS is the machine that a Buffer runs on.
@@ -35,51 +34,37 @@ type Buffer struct {
 	cfg  Config
 	log  *slog.Logger
 	lim  limits
-	id   uint64
 	lock io.Closer
 
 	kick chan struct{} // capacity 1; wakes the commit goroutine
 	stop chan struct{} // closed by Close
 	done chan struct{} // closed by the commit goroutine
 
-	wmu sync.Mutex // the writer: taken before mu, held across disk I/O
-	w   writer
+	wmu   sync.Mutex // the writer: taken before mu, held across disk I/O
+	store *store.Store
+	w     writer
 
 	mu       sync.Mutex // guards everything below; never held across disk I/O
 	closed   bool
-	epoch    uint32
-	ord      uint64 // samples appended to the log, ever
-	delta    uint64 // sequence number minus count, for samples of this run
+	q        *queue.Queue
+	runOrd   uint64 // samples appended to the log before this run
+	diskOrd  uint64 // samples below it are durable, or settled by everybody
+	markOrd  uint64 // samples appended at the tick before
 	lastSeq  uint64 // the last sequence number given
-	runOrd   uint64 // ord at Open
-	diskOrd  uint64 // samples up to here are durable, or settled by everybody
-	markOrd  uint64 // ord at the tick before
 	now      time.Duration
-	ring     *ring.Ring
-	pending  []*pending // the ring's records, oldest first
-	spare    []*pending
-	scratch  []byte
-	space    chan struct{} // closed and replaced when the ring gains room
-	holes    []hole        // lost or skipped between disk and ring, oldest first
-	segs     []*seg        // oldest first; the last one is being written
-	dict     dictionary
-	accounts []*account
-	statesOK bool // the readers of earlier runs are known
+	space    chan struct{} // closed and replaced when the queue gains room
+	book     account.Book
+	open     []*Reader
+	known    bool // the readers of earlier runs are known
 	health   health
-	count    counters
-	dropped  []segment.Count
-
-	mapping  disk.Mapping // nil: the ring is in memory of this process
-	dictFile disk.File
-	dictOff  int64
-	shared   bool // the ring and the dictionary outlive the process
+	appended struct{ skipped, oversized uint64 }
 }
 
 // limits are sizes and times that tests make smaller.
 type limits struct {
 	segment  int64
 	ring     int
-	batch    int           // pending bytes that are written without waiting for the tick
+	batch    int           // bytes that are written without waiting for the tick
 	patience time.Duration // how long Append waits for a busy disk
 	manual   bool          // no commit goroutine: the test calls tick
 }
@@ -111,7 +96,6 @@ func open(fs FS, c Config, log *slog.Logger, lim limits) (*Buffer, error) {
 		kick: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}),
 		space: make(chan struct{}),
 	}
-	b.dict.init()
 	mkdirErr := fs.MkdirAll(c.Dir)
 	lock, err := fs.Lock(c.Dir)
 	if err != nil {
@@ -119,7 +103,7 @@ func open(fs FS, c Config, log *slog.Logger, lim limits) (*Buffer, error) {
 	}
 	b.lock = lock
 	if err := b.recover(); err != nil {
-		return nil, fmt.Errorf("open buffer %q: %w", c.Dir, errors.Join(err, b.release()))
+		return nil, fmt.Errorf("open buffer %q: %w", c.Dir, errors.Join(err, lock.Close()))
 	}
 	b.begin()
 	if lim.manual {
@@ -128,26 +112,6 @@ func open(fs FS, c Config, log *slog.Logger, lim limits) (*Buffer, error) {
 		go b.run()
 	}
 	return b, nil
-}
-
-// begin makes this run's first segment durable: the epoch and the sequence
-// numbers it starts with must never be given again, and are only given once
-// this has succeeded or, on a disk that cannot be written, at a distance that
-// chance alone could repeat.
-func (b *Buffer) begin() {
-	b.wmu.Lock()
-	defer b.wmu.Unlock()
-	if err := b.commit(); err != nil {
-		b.stray()
-		return
-	}
-	b.mu.Lock()
-	empty := len(b.pending) == 0
-	b.mu.Unlock()
-	if empty {
-		b.resetDictFile()
-	}
-	b.retain()
 }
 
 // run commits, ages and drops until Close.
@@ -187,20 +151,15 @@ func (b *Buffer) due() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	mark := b.markOrd
-	b.markOrd = b.ord
+	b.markOrd = b.q.Ord()
 	b.freeSettledLocked()
-	if len(b.pending) > 0 && b.pending[0].rec.Ord < mark && !b.settledLocked(mark) {
+	if o := b.q.Oldest(); o != nil && o.Ord < mark && b.book.Settled(mark) < mark {
 		return true
 	}
-	for _, a := range b.accounts {
-		if !a.isSaved || a.saved.Removed != a.Removed {
-			return true
-		}
-		if a.version != a.savedVers && (a.saved.Ord < b.diskOrd || b.now-b.w.last >= idleSave) {
-			return true
-		}
+	if b.book.Urgent(b.diskOrd) || b.now-b.w.saved >= idleSave && b.book.Changed() {
+		return true
 	}
-	return b.w.dirty || len(b.w.drops) > 0 || b.health.failing != nil
+	return b.store.Dirty() || len(b.w.drops) > 0 || b.health.failing != nil
 }
 
 // idleSave is how often accounts are saved that only concern samples which
@@ -235,11 +194,7 @@ func (b *Buffer) Close() error {
 		return ErrClosed
 	}
 	b.closed = true
-	for _, a := range b.accounts {
-		if a.open != nil {
-			a.open.kick()
-		}
-	}
+	b.wakeReadersLocked()
 	b.roomLocked()
 	b.mu.Unlock()
 	close(b.stop)
@@ -250,64 +205,32 @@ func (b *Buffer) Close() error {
 	b.tellTime()
 	err := b.commit()
 	if err == nil {
-		err = b.seal(true)
+		err = b.store.End(b.nextSeq())
 	}
+	saved := err == nil
 	if err != nil {
 		err = fmt.Errorf("close buffer %q: %w", b.cfg.Dir, err)
-	} else {
-		b.dropMemory()
 	}
-	return errors.Join(err, b.release())
+	return errors.Join(err, b.store.Close(), b.q.Close(saved), b.lock.Close())
 }
 
-// release gives back what Open took.
-func (b *Buffer) release() error {
-	var errs []error
-	if b.w.file != nil {
-		errs = append(errs, b.w.file.Close())
-	}
-	if b.dictFile != nil {
-		errs = append(errs, b.dictFile.Close())
-	}
-	if b.mapping != nil {
-		errs = append(errs, b.mapping.Close())
-	}
-	return errors.Join(append(errs, b.lock.Close())...)
+// nextSeq is the sequence number of the sample behind those that were
+// written.
+func (b *Buffer) nextSeq() uint64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.store.Next() + b.q.Delta() + 1
 }
 
-// tellTime moves the log's own time on: it follows the clock that runs since
-// the machine started, never the wall clock.
+// tellTime moves the log's own time on.
 func (b *Buffer) tellTime() {
 	c := b.fs.Clock()
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if d := c.Up - b.w.clock.Up; d > 0 {
-		b.now += d
-	}
+	b.now += b.w.clock.Until(c)
 	b.w.clock = c
 }
 
 // ID names the log: 16 hexadecimal digits, drawn at random when it was made.
 // Together with a sequence number it names a sample for ever.
-func (b *Buffer) ID() string { return fmt.Sprintf("%016x", b.id) }
-
-func (b *Buffer) path(name string) string { return filepath.Join(b.cfg.Dir, name) }
-
-// Start says where a reader begins that the log does not know.
-type Start uint8
-
-// The starts.
-const (
-	StartNow    Start = iota // behind the last sample
-	StartOldest              // at the oldest sample that is still there
-)
-
-// Entry is a sample on its way to an uplink.
-type Entry struct {
-	Seq    uint64 // never used twice in this log
-	Epoch  uint32 // counts unclean starts of the log, from 1
-	Sample tag.Sample
-	// Historical says that the sample was appended before this run. Whether a
-	// sample of this run is news is for the uplink to say.
-	Historical bool
-}
+func (b *Buffer) ID() string { return fmt.Sprintf("%016x", b.store.ID()) }

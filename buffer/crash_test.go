@@ -1,84 +1,41 @@
+//go:build !race
+
+// Thousands of crash states, in one goroutine each: the race detector would
+// find nothing in them and take ten times as long.
+
 package buffer
 
 import (
-	"flag"
 	"fmt"
-	"maps"
 	"math/rand/v2"
+	"os"
+	"strconv"
+	"syscall"
 	"testing"
 )
 
-// crashCases are the workloads whose power is cut, and whose process is
-// killed, at every operation.
-var crashCases = []struct {
-	name  string
-	cfg   func(*Config)
-	lossy bool
-}{
-	{"shared memory", func(*Config) {}, false},
-	{"written through", func(c *Config) { c.RuntimeDir = "" }, false},
-	{"dropping", func(c *Config) { c.MaxBytes = 40 << 10 }, true},
-	{"dropping, written through", func(c *Config) { c.RuntimeDir = ""; c.MaxBytes = 40 << 10 }, true},
-}
-
-// work appends, reads, settles, syncs and lets time pass, until the power is
-// gone.
-func work(g *rig, rnd *rand.Rand, steps int) {
-	a, slow := g.readers["a"], g.readers["slow"]
-	for i := range steps {
-		if g.m.Cut() {
-			return
-		}
-		switch rnd.IntN(8) {
-		case 0, 1, 2:
-			g.append(1 + rnd.IntN(12))
-		case 3:
-			g.append(150)
-		case 4:
-			g.tick()
-		case 5:
-			g.sync()
-		case 6:
-			g.read(a, 1000)
-			g.settle(a, len(a.got))
-		case 7:
-			g.read(slow, 60)
-			g.settle(slow, rnd.IntN(60))
-		}
-		if i%25 == 24 {
-			slow.r.Rewind()
-			slow.got, slow.lastSeen = nil, min(slow.lastSeen, slow.settled)
-		}
+// seeds is how many workloads each test runs: as many as CRASH_SEEDS says, in
+// the long run of "make proof"; otherwise one.
+func seeds(t *testing.T) uint64 {
+	text, ok := os.LookupEnv("CRASH_SEEDS")
+	if !ok {
+		return 1
 	}
+	n, err := strconv.ParseUint(text, 10, 16)
+	if err != nil || n == 0 {
+		t.Fatalf("CRASH_SEEDS is %q, want a number of workloads", text)
+	}
+	return n
 }
 
-func crashRig(t *testing.T, change func(*Config)) *rig {
-	cfg := rigConfig()
-	change(&cfg)
-	g := newRig(t, cfg)
-	g.reader("a", StartNow)
-	g.reader("slow", StartNow)
-	g.sync()
-	return g
-}
-
-const crashSteps = 120
-
-// crashSeeds multiplies the crash states: the long run gives more.
-var crashSeeds = flag.Int("crash.seeds", 1, "workloads per crash test")
-
-// countOps runs a workload without a fault.
-func countOps(t *testing.T, change func(*Config), seed uint64) int {
-	g := crashRig(t, change)
-	work(g, rand.New(rand.NewPCG(seed, 0)), crashSteps)
-	return g.m.Ops()
-}
-
+// TestPowerCutAtEveryOperation cuts the power before every single operation of
+// a workload, and reboots twice from there with different luck.
 func TestPowerCutAtEveryOperation(t *testing.T) {
 	for _, c := range crashCases {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			states := 0
-			for seed := range uint64(*crashSeeds) {
+			for seed := range seeds(t) {
 				n := countOps(t, c.cfg, seed)
 				for cut := range n {
 					g := crashRig(t, c.cfg)
@@ -101,56 +58,110 @@ func TestPowerCutAtEveryOperation(t *testing.T) {
 	}
 }
 
+// TestKillAtEveryOperation kills the process before every single operation of
+// a workload.
 func TestKillAtEveryOperation(t *testing.T) {
 	for _, c := range crashCases {
 		t.Run(c.name, func(t *testing.T) {
-			n := countOps(t, c.cfg, 1)
-			for cut := range n {
-				g := crashRig(t, c.cfg)
-				g.m.CutAt(max(cut, g.m.Ops()))
-				work(g, rand.New(rand.NewPCG(1, 0)), crashSteps)
-				g.fork(fmt.Sprintf("kill at %d", cut), func(g *rig) {
-					g.kill()
-					survive(g, rand.New(rand.NewPCG(7, uint64(cut))), c.lossy)
-				})
+			t.Parallel()
+			for seed := range seeds(t) {
+				for cut := range countOps(t, c.cfg, seed+1) {
+					g := crashRig(t, c.cfg)
+					g.m.CutAt(max(cut, g.m.Ops()))
+					work(g, rand.New(rand.NewPCG(seed+1, 0)), crashSteps)
+					g.fork(fmt.Sprintf("seed %d kill at %d", seed+1, cut), func(g *rig) {
+						g.kill()
+						survive(g, rand.New(rand.NewPCG(7, uint64(cut))), c.lossy)
+					})
+				}
 			}
 		})
 	}
 }
 
-// survive opens the log after a crash, checks it, and goes on with it: new
-// numbers must not repeat old ones, a second crash must do no harm either.
-func survive(g *rig, rnd *rand.Rand, lossy bool) {
-	g.t.Helper()
-	g.open()
-	g.afterCrash(lossy)
-	for _, rr := range g.readers {
-		rr.r.Rewind()
-		rr.got, rr.lastSeen = nil, rr.saved
+// TestEveryOperationFailsOnce makes each operation of a workload fail, alone
+// and for a while, and expects that nothing is lost and that the buffer comes
+// back by itself.
+func TestEveryOperationFailsOnce(t *testing.T) {
+	for _, c := range crashCases[:2] {
+		for _, length := range []int{1, 7} {
+			t.Run(fmt.Sprintf("%s, %d in a row", c.name, length), func(t *testing.T) {
+				t.Parallel()
+				for seed := range seeds(t) {
+					for op := range countOps(t, c.cfg, seed+3) {
+						failAt(t, c.cfg, seed+3, op, length)
+					}
+				}
+			})
+		}
 	}
-	work(g, rnd, 20)
-	g.sync()
-	g.reboot(rnd)
-	g.open()
-	g.afterCrash(lossy)
 }
 
-// fork runs f with a copy of the rig's knowledge.
-func (g *rig) fork(what string, f func(g *rig)) {
-	g.t.Helper()
-	c := *g
-	c.given = maps.Clone(g.given)
-	c.must = maps.Clone(g.must)
-	c.readers = map[string]*rigReader{}
-	for name, rr := range g.readers {
-		r := *rr
-		r.got = nil
-		c.readers[name] = &r
-	}
-	defer func() {
-		if g.t.Failed() {
-			g.t.Log("in", what)
+func failAt(t *testing.T, change func(*Config), seed uint64, op, length int) {
+	t.Helper()
+	errs := []syscall.Errno{syscall.EIO, syscall.ENOSPC, syscall.EROFS}
+	err := errs[op%len(errs)]
+	g := faultyRig(t, change, op, length, err)
+	work(g, rand.New(rand.NewPCG(seed, 0)), crashSteps)
+	g.fork(fmt.Sprintf("seed %d: operation %d fails with %v", seed, op, err), comeBack)
+}
+
+// faultyRig opens a buffer on a machine whose operations from op on fail.
+func faultyRig(t *testing.T, change func(*Config), op, length int, err error) *rig {
+	cfg := rigConfig()
+	change(&cfg)
+	g := emptyRig(t, cfg)
+	g.m.Plan(func(i int, _, _ string) error {
+		if i >= op && i < op+length {
+			return err
 		}
-	}()
-	f(&c)
+		return nil
+	})
+	for try := 0; ; try++ {
+		b, err := open(g.m, g.cfg, quiet(), g.lim)
+		if err == nil {
+			g.b = b
+			break
+		}
+		if try > length {
+			t.Fatalf("open fails for ever: %v", err)
+		}
+	}
+	g.reader("a", StartNow)
+	g.reader("slow", StartNow)
+	g.sync()
+	return g
+}
+
+// comeBack lets time pass until the disk works again, and checks that nothing
+// is missing, then and after a power cut.
+func comeBack(g *rig) {
+	g.t.Helper()
+	for i := 0; g.b.Stats().Degraded != nil; i++ {
+		if i > 200 {
+			g.t.Fatalf("still degraded: %v", g.b.Stats().Degraded)
+		}
+		g.tick()
+	}
+	for i := 0; !g.sync(); i++ { // the last of its failures may still be ahead
+		if i > 10 {
+			g.t.Fatal("sync fails on a disk that works")
+		}
+	}
+	for name, rr := range g.readers {
+		g.rewind(rr)
+		for i := 0; g.stats(name).Pending > uint64(len(rr.got)); i++ {
+			if i > 100 {
+				g.t.Fatalf("reader %s: %+v, but only %d came", name, g.stats(name), len(rr.got))
+			}
+			g.read(rr, 1<<20)
+		}
+		if n := g.lost(name); n > 0 {
+			g.t.Fatalf("reader %s: %v, want nothing lost", name, g.stats(name).Dropped)
+		}
+	}
+	g.conserved()
+	g.reboot(rand.New(rand.NewPCG(1, 1)))
+	g.open()
+	g.afterCrash(false)
 }

@@ -2,9 +2,17 @@
 //
 // It is one append-only log in a directory, read by any number of readers,
 // each at its own position. FORMAT.md says what lies on disk and why every
-// crash leaves it readable; the packages below this one hold the format
-// (segment), the memory that survives the process (ring), the machine (disk)
-// and a machine that fails on request (fault).
+// crash leaves it readable. This package has the locks and the rules: what is
+// written and when, who reads, what is dropped. Below it, each plain data for
+// whoever holds the lock or is the writer:
+//
+//	account  what is known of a reader, and of all of them
+//	queue    the samples that are not on disk yet; ring, the memory they are in
+//	store    the segments on disk: writing, finding, reading them
+//	dict     the numbers of tags and reasons
+//	segment  headers and blocks; frame, what lies in a block
+//	disk     the machine; fault, one that fails on request
+//	size     numbers of bytes as people write them
 //
 // What Append returned for survives the end of the process at once, and a
 // power cut once a sync has followed, at most Config.SyncInterval later. What

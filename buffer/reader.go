@@ -7,33 +7,46 @@ import (
 	"sync"
 	"time"
 
+	"fieldferry/buffer/account"
+	"fieldferry/buffer/frame"
+	"fieldferry/buffer/queue"
 	"fieldferry/buffer/ring"
-	"fieldferry/buffer/segment"
+	"fieldferry/buffer/store"
 	"fieldferry/tag"
 )
+
+// Start says where a reader begins that the log does not know.
+type Start uint8
+
+// The starts.
+const (
+	StartNow    Start = iota // behind the last sample
+	StartOldest              // at the oldest sample that is still there
+)
+
+// Entry is a sample on its way to an uplink.
+type Entry struct {
+	Seq    uint64 // never used twice in this log
+	Epoch  uint32 // counts unclean starts of the log, from 1
+	Sample tag.Sample
+	// Historical says that the sample was appended before this run. Whether a
+	// sample of this run is news is for the uplink to say.
+	Historical bool
+}
 
 // Reader takes samples from the log at its own position. Next is for one
 // goroutine at a time; the other methods may be called from any.
 type Reader struct {
 	b    *Buffer
-	a    *account
+	a    *account.Account
 	wake chan struct{} // capacity 1: something was appended, or the buffer closed
 
 	mu   sync.Mutex // guards the cursor; taken before Buffer.mu
 	next uint64     // count of the log's samples before the one that comes next
-	live live
-	disk cursor
-	tags map[uint32]*tag.Tag // those seen lately
-	out  []span              // what this call of fill hands out
-}
-
-// live is a copy of the block in the ring that the reader is at.
-type live struct {
-	serial uint64 // of the block; 0: none
-	frames []byte
-	count  uint32
-	epoch  uint32
-	rows   segment.Rows
+	live queue.Copy
+	disk *store.Cursor
+	row  frame.Row
+	out  []account.Span // what this call of fill hands out
 }
 
 // Reader opens the reader of that name, 1 to 128 bytes. A name that the log
@@ -48,60 +61,51 @@ func (b *Buffer) Reader(name string, start Start) (*Reader, error) {
 	if b.closed {
 		return nil, ErrClosed
 	}
-	a := b.accountLocked(name)
+	a := b.book.Find(name)
 	if a == nil {
-		if len(b.accounts) >= ring.Cells {
-			return nil, fmt.Errorf("open reader %q: there are %d already", name, len(b.accounts))
+		if len(b.book.Accounts) >= ring.Cells {
+			return nil, fmt.Errorf("open reader %q: there are %d already", name, len(b.book.Accounts))
 		}
-		a = b.newAccountLocked(name, start)
+		a = b.book.Open(b.firstLocked(name, start))
+		b.keepLocked(a)
 	}
-	r := &Reader{b: b, a: a, wake: make(chan struct{}, 1), next: a.Ord, tags: map[uint32]*tag.Tag{}}
-	r.disk.r = r
-	if a.open != nil {
-		a.open.kick()
-	}
-	a.rewind()
-	a.open = r
+	r := &Reader{b: b, a: a, wake: make(chan struct{}, 1), next: a.Ord}
+	r.disk = b.store.Cursor(r.knownTag)
+	b.evictLocked(a)
+	a.Rewind()
+	a.Owner = r
+	b.open = append(b.open, r)
 	return r, nil
 }
 
-func (b *Buffer) accountLocked(name string) *account {
-	i := slices.IndexFunc(b.accounts, func(a *account) bool { return a.Name == name && !a.Removed })
-	if i < 0 {
-		return nil
-	}
-	return b.accounts[i]
+func (r *Reader) knownTag(fields frame.Fields) *tag.Tag {
+	r.b.mu.Lock()
+	defer r.b.mu.Unlock()
+	return r.b.q.Known(fields)
 }
 
-// newAccountLocked makes the account of a new reader. If the accounts of
-// earlier runs were lost it may be one of theirs: it begins at the oldest
-// sample then, since twice is better than never.
-func (b *Buffer) newAccountLocked(name string, start Start) *account {
-	a := &account{Reader: segment.Reader{Name: name, Ord: b.ord, Start: b.ord, Seq: b.lastSeq}, cell: b.freeCellLocked()}
-	if start == StartOldest || !b.statesOK {
-		ord, seq := b.oldestLocked()
-		a.Ord, a.Start, a.Seq = ord, ord, seq
-	}
-	b.accounts = slices.DeleteFunc(b.accounts, func(x *account) bool {
-		gone := x.Name == name // removed a moment ago, not yet durably
-		if gone {
-			a.cell, a.isSaved, a.saved = x.cell, x.isSaved, x.saved
+// firstLocked is the account of a new reader. If the accounts of earlier runs
+// were lost it may be one of theirs: it begins at the oldest sample then,
+// since twice is better than never.
+func (b *Buffer) firstLocked(name string, start Start) frame.Reader {
+	ord, seq := b.q.Ord(), b.lastSeq
+	if start == StartOldest || !b.known {
+		ord, seq = b.diskOrd, b.diskOrd+b.q.Delta()
+		if o, s, ok := b.store.First(); ok {
+			ord, seq = o, s
 		}
-		return gone
-	})
-	a.version = a.savedVers + 1
-	b.accounts = append(b.accounts, a)
-	b.keepLocked(a)
-	return a
+	}
+	return frame.Reader{Name: name, Ord: ord, Start: ord, Seq: seq}
 }
 
-// oldestLocked is where the oldest sample lies that is still there, and the
-// sequence number before it.
-func (b *Buffer) oldestLocked() (ord, seq uint64) {
-	if len(b.segs) > 0 {
-		return b.segs[0].FirstOrd, b.segs[0].FirstSeq - 1
-	}
-	return b.diskOrd, b.diskOrd + b.delta
+// evictLocked ends the Reader that uses an account, if there is one.
+func (b *Buffer) evictLocked(a *account.Account) {
+	b.open = slices.DeleteFunc(b.open, func(r *Reader) bool {
+		if r.a == a {
+			r.kick()
+		}
+		return r.a == a
+	})
 }
 
 // RemoveReader forgets a reader for good: what it had not settled is counted
@@ -113,37 +117,21 @@ func (b *Buffer) RemoveReader(name string) error {
 		b.mu.Unlock()
 		return ErrClosed
 	}
-	a := b.accountLocked(name)
+	a := b.book.Find(name)
 	if a == nil {
 		b.mu.Unlock()
 		return nil
 	}
-	waiting := b.ord - a.Ord
-	if a.open != nil {
-		a.open.kick()
-		a.open = nil
-	}
-	a.rewind()
-	a.Removed = true
-	a.version++
+	waiting := b.q.Ord() - a.Ord
+	b.evictLocked(a)
+	a.Remove()
 	b.keepLocked(a)
 	if waiting > 0 {
-		b.dropped = addCount(b.dropped, reasonRemoved, waiting)
+		b.book.Dropped = account.Add(b.book.Dropped, reasonRemoved, waiting)
 	}
 	b.mu.Unlock()
 	b.log.Info("reader removed", "uplink", name, "samples", waiting)
 	return b.Sync(context.Background())
-}
-
-// forgetRemovedLocked forgets readers whose removal is durable.
-func (b *Buffer) forgetRemovedLocked() {
-	b.accounts = slices.DeleteFunc(b.accounts, func(a *account) bool {
-		gone := a.Removed && a.isSaved && a.saved.Removed
-		if gone && b.ring != nil && a.cell < ring.Cells {
-			b.ring.ClearCell(a.cell)
-		}
-		return gone
-	})
 }
 
 // Next appends samples to dst, in order, as many as are there up to dst's
@@ -172,24 +160,20 @@ func (r *Reader) Next(ctx context.Context, dst []Entry) ([]Entry, error) {
 
 // wait waits for a sample, or for the pause that a bad disk is given.
 func (r *Reader) wait(ctx context.Context, pause time.Duration) error {
+	wake, retry := r.wake, (<-chan time.Time)(nil)
 	if pause > 0 {
 		t := time.NewTimer(pause)
 		defer t.Stop()
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-r.b.stop:
-			return nil // the next look at the buffer tells
-		case <-t.C:
-			return nil
-		}
+		wake, retry = nil, t.C
 	}
 	select {
 	case <-ctx.Done():
 		return ctx.Err()
-	case <-r.wake:
-		return nil
+	case <-wake:
+	case <-retry:
+	case <-r.b.stop: // the next look at the buffer tells
 	}
+	return nil
 }
 
 func (r *Reader) kick() {
@@ -207,8 +191,8 @@ func (r *Reader) Settle(seq uint64) {
 	b := r.b
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if r.a.open == r && !b.closed {
-		r.a.settle(seq)
+	if r.a.Owner == r && !b.closed {
+		r.a.Settle(seq)
 		b.keepLocked(r.a)
 	}
 }
@@ -222,7 +206,7 @@ func (r *Reader) Filtered(seq uint64) { r.mark(seq, "") }
 // 16 are counted apart.
 func (r *Reader) PutAside(seq uint64, reason string) {
 	if reason == "" {
-		reason = otherReason
+		reason = account.Other
 	}
 	r.mark(seq, reason)
 }
@@ -230,8 +214,8 @@ func (r *Reader) PutAside(seq uint64, reason string) {
 func (r *Reader) mark(seq uint64, reason string) {
 	r.b.mu.Lock()
 	defer r.b.mu.Unlock()
-	if r.a.open == r {
-		r.a.mark(seq, reason)
+	if r.a.Owner == r {
+		r.a.Mark(seq, reason)
 	}
 }
 
@@ -242,8 +226,8 @@ func (r *Reader) Rewind() {
 	defer r.mu.Unlock()
 	r.b.mu.Lock()
 	defer r.b.mu.Unlock()
-	if r.a.open == r {
-		r.a.rewind()
+	if r.a.Owner == r {
+		r.a.Rewind()
 		r.jump(r.a.Ord)
 		r.kick()
 	}
@@ -259,8 +243,9 @@ func (r *Reader) Position() (settled, head uint64) {
 
 // jump moves the cursor.
 func (r *Reader) jump(ord uint64) {
-	r.next, r.live.serial = ord, 0
-	r.disk.leave()
+	r.next = ord
+	r.live.Drop()
+	r.disk.Leave()
 }
 
 // fill appends what is there to dst. A pause says that the disk could not be
@@ -271,23 +256,23 @@ func (r *Reader) fill(dst []Entry) ([]Entry, time.Duration, error) {
 	n := len(dst)
 	r.out = r.out[:0]
 	var pause time.Duration
+loop:
 	for len(dst) < cap(dst) {
-		where, err := r.locate()
-		if err != nil {
-			r.disk.leave()
+		where, limit, err := r.locate()
+		switch {
+		case err != nil:
+			r.disk.Leave()
 			return dst[:n], 0, err
-		}
-		if where == atEnd {
-			break
-		}
-		if where == inRing {
-			dst = r.takeLive(dst)
-			continue
-		}
-		var ok bool
-		if dst, ok = r.disk.take(dst); !ok {
-			pause = r.disk.pause()
-			break
+		case where == atEnd:
+			break loop
+		case where == inQueue:
+			dst = r.decode(dst, &r.live.Rows, r.live.Epoch, &r.live)
+		default:
+			var ok bool
+			if dst, ok = r.fromDisk(dst, limit); !ok {
+				pause = r.disk.Pause()
+				break loop
+			}
 		}
 	}
 	if !r.handOut() {
@@ -305,13 +290,13 @@ func (r *Reader) handOut() bool {
 	if len(r.out) == 0 {
 		return true
 	}
-	if r.a.open != r || r.out[0].ord < r.a.Ord {
-		r.jump(max(r.a.Ord, r.out[0].ord))
+	if r.a.Owner != r || r.out[0].Ord < r.a.Ord {
+		r.jump(max(r.a.Ord, r.out[0].Ord))
 		return false
 	}
 	before := r.a.Ord
 	for _, s := range r.out {
-		r.a.push(s)
+		r.a.Push(s)
 	}
 	if r.a.Ord != before {
 		b.keepLocked(r.a)
@@ -323,188 +308,109 @@ type place uint8
 
 const (
 	atEnd place = iota
-	inRing
+	inQueue
 	onDisk
 )
 
-// locate finds where the next sample lies. When it is in the ring the copy of
-// its block is brought up to date.
-func (r *Reader) locate() (place, error) {
+// locate finds where the next sample lies, and where the log on disk ends.
+// When the sample is in the queue the copy of its block is brought up to date.
+func (r *Reader) locate() (where place, limit uint64, err error) {
 	b := r.b
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.closed || r.a.open != r {
-		return atEnd, ErrClosed
+	if b.closed || r.a.Owner != r {
+		return atEnd, 0, ErrClosed
 	}
 	if r.a.Ord > r.next {
 		r.jump(r.a.Ord)
 	}
-	if r.live.serial != 0 && r.live.rows.Left() > 0 {
-		return inRing, nil
+	if r.live.Rows.Left() > 0 {
+		return inQueue, 0, nil
 	}
-	for r.next < b.ord {
-		if p := b.findLocked(r.next); p != nil {
-			r.copyLocked(p)
-			return inRing, nil
+	for r.next < b.q.Ord() {
+		if blk := b.q.Find(r.next); blk != nil {
+			r.disk.Leave()
+			r.live.Update(blk, r.next)
+			return inQueue, 0, nil
 		}
-		r.live.serial = 0
+		r.live.Drop()
 		if r.next < b.diskOrd {
-			return onDisk, nil
+			return onDisk, b.diskOrd, nil
 		}
-		end := b.ord
-		if len(b.pending) > 0 && b.pending[0].rec.Ord > r.next {
-			end = b.pending[0].rec.Ord
+		end := b.q.Ord()
+		if o := b.q.Oldest(); o != nil && o.Ord > r.next {
+			end = o.Ord
 		}
-		for _, h := range cover(b.holes, r.next, end) {
-			r.pass(h)
-		}
-	}
-	return atEnd, nil
-}
-
-// findLocked returns the block in the ring that holds the sample.
-func (b *Buffer) findLocked(ord uint64) *pending {
-	for i := len(b.pending) - 1; i >= 0; i-- {
-		rec := b.pending[i].rec
-		if rec.Ord <= ord {
-			if ord < rec.End() {
-				return b.pending[i]
-			}
-			return nil
+		for _, h := range b.q.Cover(r.next, end) {
+			r.pass(h.To, h.Reason)
 		}
 	}
-	return nil
+	return atEnd, 0, nil
 }
 
-// copyLocked copies what p holds beyond the copy.
-func (r *Reader) copyLocked(p *pending) {
-	l := &r.live
-	if l.serial != p.serial {
-		*l = live{serial: p.serial, frames: l.frames[:0], epoch: p.rec.Epoch}
-		l.rows = segment.NewRows(&segment.Block{FirstSeq: p.rec.Seq})
-		r.disk.leave()
-		l.count = 0
-		r.skipTo(p)
+// pass passes over samples that are gone, up to to.
+func (r *Reader) pass(to uint64, reason string) {
+	if to <= r.next {
 		return
 	}
-	l.frames = append(l.frames, p.rec.Frames[len(l.frames):]...)
-	l.rows.More(l.frames, p.rec.Count-l.count)
-	l.count = p.rec.Count
-}
-
-// skipTo copies p and passes over its samples before the next one.
-func (r *Reader) skipTo(p *pending) {
-	l := &r.live
-	l.frames = append(l.frames, p.rec.Frames...)
-	l.rows.More(l.frames, p.rec.Count)
-	l.count = p.rec.Count
-	var row segment.Row
-	for ord := p.rec.Ord; ord < r.next && l.rows.Next(&row) == nil; ord++ {
-		continue
-	}
-}
-
-// pass passes over samples that are gone.
-func (r *Reader) pass(h hole) {
-	s := span{ord: h.from, n: h.to - h.from, kind: spanLost, reason: h.reason}
-	if h.reason == "" {
-		s.kind = spanSkip
+	s := account.Span{Ord: r.next, N: to - r.next, Kind: account.Lost, Reason: reason}
+	if reason == "" {
+		s.Kind = account.Skipped
 	}
 	r.out = append(r.out, s)
-	r.next = h.to
+	r.next = to
 }
 
-// takeLive decodes samples out of the copy of the block.
-func (r *Reader) takeLive(dst []Entry) []Entry {
-	var ok bool
-	if dst, ok = r.decode(dst, &r.live.rows, r.live.epoch); !ok {
-		r.pass(hole{from: r.next, to: r.next + uint64(r.live.rows.Left()), reason: reasonDamage})
-		r.live.serial = 0
+// fromDisk appends samples from the log on disk, or passes over what is not
+// there. It reports false when the disk must be tried again.
+func (r *Reader) fromDisk(dst []Entry, limit uint64) ([]Entry, bool) {
+	rows, epoch := r.disk.Rows()
+	if rows.Left() == 0 {
+		gap, ok := r.disk.Next(r.next, limit)
+		r.pass(gap.To, gap.Reason)
+		return dst, ok
+	}
+	return r.decode(dst, rows, epoch, r.disk), true
+}
+
+// namer knows the numbers of one dictionary.
+type namer interface {
+	Name(row *frame.Row) bool
+	Hurt() // something could not be read
+}
+
+// decode appends rows to dst while it has room, and passes over those that
+// cannot be read.
+func (r *Reader) decode(dst []Entry, rows *frame.Rows, epoch uint32, by namer) []Entry {
+	row := &r.row
+	for rows.Left() > 0 && len(dst) < cap(dst) {
+		left := rows.Left()
+		if rows.Next(row) != nil {
+			by.Hurt()
+			r.pass(r.next+uint64(left), store.Damaged)
+			*rows = frame.Rows{}
+			break
+		}
+		if !by.Name(row) {
+			by.Hurt()
+			r.pass(r.next+1, store.Damaged)
+			continue
+		}
+		dst = append(dst, Entry{Seq: row.Seq, Epoch: epoch, Sample: row.Sample, Historical: r.next < r.b.runOrd})
+		r.handed(row.Seq)
 	}
 	return dst
 }
 
-// decode appends rows to dst while it has room. It reports false when the
-// next row cannot be read.
-func (r *Reader) decode(dst []Entry, rows *segment.Rows, epoch uint32) ([]Entry, bool) {
-	var row segment.Row
-	for rows.Left() > 0 && len(dst) < cap(dst) {
-		if rows.Next(&row) != nil {
-			return dst, false
-		}
-		ord := r.next
-		if !r.name(&row) {
-			r.pass(hole{from: ord, to: ord + 1, reason: reasonDamage})
-			continue
-		}
-		r.next++
-		r.handed(ord, row.Seq)
-		dst = append(dst, Entry{Seq: row.Seq, Epoch: epoch, Sample: row.Sample, Historical: ord < r.b.runOrd})
-	}
-	return dst, true
-}
-
-// handed notes that a sample is handed out.
-func (r *Reader) handed(ord, seq uint64) {
+// handed notes that the next sample is handed out.
+func (r *Reader) handed(seq uint64) {
+	ord := r.next
+	r.next++
 	if n := len(r.out); n > 0 {
-		if s := &r.out[n-1]; s.kind == spanData && s.seq+s.n == seq && s.ord+s.n == ord {
-			s.n++
+		if s := &r.out[n-1]; s.Kind == account.Data && s.Seq+s.N == seq && s.Ord+s.N == ord {
+			s.N++
 			return
 		}
 	}
-	r.out = append(r.out, span{ord: ord, seq: seq, n: 1})
-}
-
-// maxSeenTags bounds a reader's own table of tags.
-const maxSeenTags = 1 << 18
-
-// name finds the tag and the reason of a row. The tag is the very one that
-// was appended in this run; of earlier runs it is rebuilt from the
-// dictionary, once.
-func (r *Reader) name(row *segment.Row) bool {
-	t := r.tags[row.Tag]
-	if t == nil {
-		if t = r.findTag(row.Tag); t == nil {
-			return false
-		}
-		if len(r.tags) >= maxSeenTags {
-			clear(r.tags)
-		}
-		r.tags[row.Tag] = t
-	}
-	row.Sample.Tag = t
-	if row.Reason == 0 {
-		return true
-	}
-	text, ok := r.findReason(row.Reason)
-	row.Sample.Quality.Reason = text
-	return ok
-}
-
-func (r *Reader) findTag(id uint32) *tag.Tag {
-	b := r.b
-	for range 2 {
-		b.mu.Lock()
-		t := b.dict.tagByID[id]
-		b.mu.Unlock()
-		if t != nil {
-			return t
-		}
-		r.disk.readDict()
-	}
-	return nil
-}
-
-func (r *Reader) findReason(id uint32) (string, bool) {
-	b := r.b
-	for range 2 {
-		b.mu.Lock()
-		text, ok := b.dict.reasonByID[id]
-		b.mu.Unlock()
-		if ok {
-			return text, true
-		}
-		r.disk.readDict()
-	}
-	return "", false
+	r.out = append(r.out, account.Span{Ord: ord, Seq: seq, N: 1})
 }

@@ -6,7 +6,6 @@ import (
 	"io"
 	"log/slog"
 	"math/rand/v2"
-	"testing"
 	"time"
 
 	"fieldferry/buffer/disk"
@@ -18,7 +17,7 @@ import (
 // Sample number v has the value v; numbers grow with every append, over all
 // restarts.
 type rig struct {
-	t       testing.TB
+	t       tester
 	m       *fault.Machine
 	cfg     Config
 	lim     limits
@@ -28,8 +27,18 @@ type rig struct {
 	run     int64            // number of the first sample of this run
 	kept    int64            // samples of this run below it survive a kill
 	must    map[int64]bool   // samples that must be there
+	loose   bool             // some could be kept nowhere but in memory of the process
 	given   map[uint64]int64 // sequence number -> sample, of everything handed out
 	readers map[string]*rigReader
+}
+
+// tester is what a test and a property have in common.
+type tester interface {
+	Helper()
+	Log(args ...any)
+	Fatal(args ...any)
+	Fatalf(format string, args ...any)
+	Failed() bool
 }
 
 type rigReader struct {
@@ -37,6 +46,7 @@ type rigReader struct {
 	got      []Entry // handed out, not settled
 	settled  int64   // number of the last settled sample
 	saved    int64   // the same, when last durable
+	low      int64   // the position is this or later: after a crash settled may be too much
 	lastSeen int64
 }
 
@@ -60,10 +70,14 @@ func rigTags(n int) []*tag.Tag {
 	return tags
 }
 
-func newRig(t testing.TB, cfg Config) *rig {
-	g := &rig{t: t, m: fault.New(), cfg: cfg, lim: smallLimits(), tags: rigTags(7), next: 1, run: 1, must: map[int64]bool{}, given: map[uint64]int64{}, readers: map[string]*rigReader{}}
+func newRig(t tester, cfg Config) *rig {
+	g := emptyRig(t, cfg)
 	g.open()
 	return g
+}
+
+func emptyRig(t tester, cfg Config) *rig {
+	return &rig{t: t, m: fault.New(), cfg: cfg, lim: smallLimits(), tags: rigTags(7), next: 1, run: 1, must: map[int64]bool{}, given: map[uint64]int64{}, readers: map[string]*rigReader{}}
 }
 
 // open opens the buffer and those readers that were there. It returns false
@@ -94,7 +108,7 @@ func (g *rig) reader(name string, start Start) *rigReader {
 	if err != nil {
 		g.t.Fatalf("reader %s: %v", name, err)
 	}
-	rr := &rigReader{r: r, settled: g.next - 1, saved: g.next - 1, lastSeen: g.next - 1}
+	rr := &rigReader{r: r, settled: g.next - 1, saved: g.next - 1, low: g.next - 1, lastSeen: g.next - 1}
 	g.readers[name] = rr
 	return rr
 }
@@ -110,8 +124,13 @@ func (g *rig) append(n int) {
 		g.t.Fatalf("append: %v", err)
 	}
 	g.next += int64(n)
-	if !g.m.Cut() {
+	// Without shared memory, and without a disk, nothing survives a kill.
+	switch st := g.b.Stats(); {
+	case g.m.Cut():
+	case st.Shared || st.Degraded == nil:
 		g.kept = g.next
+	default:
+		g.loose = true
 	}
 }
 
@@ -132,7 +151,7 @@ func (g *rig) sync() bool {
 	if err == nil && !g.m.Cut() {
 		g.promise(g.next)
 		for _, rr := range g.readers {
-			rr.saved = rr.settled
+			rr.saved = rr.low
 		}
 	}
 	return err == nil
@@ -180,7 +199,6 @@ func (g *rig) read(rr *rigReader, n int) int {
 // check looks at one sample that was handed out: it was appended, it is
 // unchanged, it comes in order, and its number is its own.
 func (g *rig) check(rr *rigReader, e Entry) {
-	g.t.Helper()
 	v, ok := e.Sample.Value.Integer()
 	if !ok || v < 1 || v >= g.next {
 		g.t.Fatalf("sample %v was never appended (up to %d were)", e.Sample, g.next-1)
@@ -220,6 +238,7 @@ func (g *rig) settle(rr *rigReader, n int) {
 		return
 	}
 	rr.settled, _ = last.Sample.Value.Integer()
+	rr.low = rr.settled
 	rr.got = rr.got[n:]
 }
 
@@ -246,7 +265,7 @@ func (g *rig) afterCrash(lossy bool) {
 	g.t.Helper()
 	g.conserved()
 	for name, rr := range g.readers {
-		rr.got, rr.lastSeen = nil, rr.saved
+		rr.got, rr.lastSeen, rr.low = nil, rr.saved, rr.saved
 		before := g.lost(name)
 		g.read(rr, 1<<20)
 		there := map[int64]bool{}
@@ -285,6 +304,12 @@ func (g *rig) stats(name string) ReaderStats {
 }
 
 func (g *rig) lost(name string) uint64 { return total(g.stats(name).Dropped) }
+
+// rewind starts a reader again.
+func (g *rig) rewind(rr *rigReader) {
+	rr.r.Rewind()
+	rr.got, rr.lastSeen = nil, min(rr.lastSeen, rr.low)
+}
 
 // reboot cuts the power.
 func (g *rig) reboot(rnd *rand.Rand) {

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"time"
 
-	"fieldferry/buffer/segment"
+	"fieldferry/buffer/account"
 )
 
 // Stats is the state of a buffer at one moment. Numbers of samples survive
@@ -56,97 +56,51 @@ type ReaderStats struct {
 	OldestAge time.Duration
 }
 
-// counters are of this run. Buffer.mu guards them.
-type counters struct {
-	appended   uint64
-	blocks     uint64 // serial of the last block begun
-	skipped    uint64
-	oversized  uint64
-	written    uint64
-	syncs      uint64
-	failures   uint64
-	aside      int
-	asideBytes int64
-}
-
 // Stats returns the state of the buffer. It does not touch the disk.
 func (b *Buffer) Stats() Stats {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	u := b.store.Usage()
 	s := Stats{
-		ID: b.ID(), Epoch: b.epoch, Appended: b.ord, Head: b.lastSeq, Segments: len(b.segs),
-		InMemory: b.ring.Used(), Shared: b.shared,
-		Skipped: b.count.skipped, Oversized: b.count.oversized, Written: b.count.written,
-		Syncs: b.count.syncs, LastSync: b.health.lastSync, MaxSync: b.health.maxSync,
-		Failures: b.count.failures, Degraded: b.health.failing,
-		SetAside: b.count.aside, SetAsideBytes: b.count.asideBytes,
-		Dropped: byReason(b.dropped),
+		ID: b.ID(), Epoch: b.q.Epoch(), Appended: b.q.Ord(), Head: b.lastSeq,
+		Segments: u.Segments, Bytes: u.Bytes, SetAside: u.Aside, SetAsideBytes: u.AsideBytes,
+		InMemory: b.q.Used(), Shared: b.q.Shared(),
+		Skipped: b.appended.skipped, Oversized: b.appended.oversized,
+		Written: u.Written, Syncs: u.Syncs, LastSync: u.LastSync, MaxSync: u.MaxSync,
+		Failures: b.health.failures, Degraded: b.health.failing,
+		Dropped: account.ByReason(b.book.Dropped),
 	}
 	if s.Degraded != nil {
 		s.DegradedFor = b.now - b.health.since
 	}
-	for _, sg := range b.segs {
-		s.Bytes += sg.size
-	}
-	for _, a := range b.accounts {
-		if !a.Removed {
-			s.Readers = append(s.Readers, b.readerStatsLocked(a))
+	for _, r := range b.book.Accounts {
+		if !r.Removed {
+			s.Readers = append(s.Readers, b.readerStatsLocked(r))
 		}
 	}
 	slices.SortFunc(s.Readers, func(x, y ReaderStats) int { return strings.Compare(x.Name, y.Name) })
 	return s
 }
 
-func (b *Buffer) readerStatsLocked(a *account) ReaderStats {
-	bytes, age := b.waitingLocked(a.Ord)
+func (b *Buffer) readerStatsLocked(r *account.Account) ReaderStats {
+	bytes, age := b.waitingLocked(r.Ord)
 	return ReaderStats{
-		Name: a.Name, Open: a.open != nil, Settled: a.Seq,
-		Appended: b.ord - a.Start, Delivered: a.Delivered, Filtered: a.Filtered,
-		Dropped: byReason(a.Dropped), PutAside: byReason(a.PutAside),
-		Pending: b.ord - a.Ord, PendingBytes: bytes, OldestAge: age,
+		Name: r.Name, Open: r.Owner != nil, Settled: r.Seq,
+		Appended: b.q.Ord() - r.Start, Delivered: r.Delivered, Filtered: r.Filtered,
+		Dropped: account.ByReason(r.Dropped), PutAside: account.ByReason(r.PutAside),
+		Pending: b.q.Ord() - r.Ord, PendingBytes: bytes, OldestAge: age,
 	}
 }
 
-// waitingLocked estimates the size and the age of the samples from ord on. In
-// a segment both are taken to grow evenly.
+// waitingLocked estimates the size and the age of the samples from ord on.
 func (b *Buffer) waitingLocked(ord uint64) (bytes int64, age time.Duration) {
-	if ord >= b.ord {
+	if ord >= b.q.Ord() {
 		return 0, 0
 	}
-	found := false
-	for i, s := range b.segs {
-		if s.end <= ord || s.end == s.FirstOrd {
-			continue
-		}
-		from := max(ord, s.FirstOrd)
-		share := float64(s.end-from) / float64(s.end-s.FirstOrd)
-		bytes += int64(share * float64(s.used))
-		if found {
-			continue
-		}
-		until := b.now
-		if i+1 < len(b.segs) {
-			until = b.segs[i+1].Clock.Log
-		}
-		found = true
-		age = b.now - until + time.Duration(share*float64(until-s.Clock.Log))
+	bytes, age, found := b.store.Waiting(ord, b.now)
+	inMemory, since, waits := b.q.Waiting(ord)
+	if !found && waits {
+		age = b.now - since
 	}
-	for _, p := range b.pending {
-		if p.rec.End() <= ord {
-			continue
-		}
-		bytes += int64(len(p.rec.Frames))
-		if !found {
-			found, age = true, b.now-p.rec.Time
-		}
-	}
-	return bytes, max(age, 0)
-}
-
-func byReason(cs []segment.Count) map[string]uint64 {
-	m := make(map[string]uint64, len(cs))
-	for _, c := range cs {
-		m[c.Reason] += c.N
-	}
-	return m
+	return bytes + inMemory, max(age, 0)
 }

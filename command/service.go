@@ -17,6 +17,10 @@ import (
 // taken the value.
 var ErrUnknown = errors.New("the device may or may not have taken the value")
 
+// ErrNotTaken is wrapped by a Lane's error when the device acknowledged the
+// write and then read back another value, which comes with the error.
+var ErrNotTaken = errors.New("the device acknowledged the write, but reads back another value")
+
 // Lane writes to one link. The gateway implements it over the link's runner.
 type Lane interface {
 	// Write writes v, in engineering units, ahead of the link's next read,
@@ -59,6 +63,7 @@ type tagState struct {
 
 // memory is the result of a request that had an ID.
 type memory struct {
+	asked  asked
 	result Result
 	at     time.Time
 	wait   chan struct{} // closed by the executor once result is set
@@ -70,7 +75,7 @@ const (
 )
 
 // New returns a service that refuses everything until SetRules allows more.
-// audit receives one record per request.
+// audit receives one record per request; without one every write is refused.
 func New(store *live.Store, audit *Audit, log *slog.Logger, clock func() time.Time) *Service {
 	return &Service{
 		store: store, audit: audit, log: log, clock: clock,
@@ -85,16 +90,28 @@ func (s *Service) SetRules(r Rules) {
 	s.rules = r
 }
 
-// Execute checks r, writes, reads back and records. It never repeats a write.
+// asked is what makes a request the same as another of its ID.
+type asked struct {
+	device, tag string
+	value       tag.Value
+}
+
+// Execute checks r, writes, reads back and records. It never repeats a write:
+// an ID that was seen before is answered with its first result, and refused
+// when it comes with another tag or value.
 func (s *Service) Execute(ctx context.Context, r Request) Result {
 	if r.ID == "" {
 		return s.perform(ctx, r)
 	}
 	key := r.Source + "\x00" + r.ID
+	now := asked{r.Device, r.Tag, r.Value}
 	s.mu.Lock()
 	s.sweepLocked()
 	if m, known := s.done[key]; known {
 		s.mu.Unlock()
+		if m.asked != now {
+			return s.Refuse(r, fmt.Sprintf("id %q was used for %s/%s with the value %v: every request needs an id of its own", r.ID, m.asked.device, m.asked.tag, m.asked.value))
+		}
 		return s.repeat(ctx, r, key, m.wait)
 	}
 	if len(s.done) >= memories {
@@ -102,15 +119,21 @@ func (s *Service) Execute(ctx context.Context, r Request) Result {
 		return s.record(r, Result{Outcome: OutcomeRefused, Reason: fmt.Sprintf("more than %d requests with an id in %s", memories, remember)}, tag.Value{})
 	}
 	wait := make(chan struct{})
-	s.done[key] = memory{at: s.clock(), wait: wait}
+	s.done[key] = memory{asked: now, at: s.clock(), wait: wait}
 	s.mu.Unlock()
 
 	res := s.perform(ctx, r)
 	s.mu.Lock()
-	s.done[key] = memory{result: res, at: s.clock(), wait: wait}
+	s.done[key] = memory{asked: now, result: res, at: s.clock(), wait: wait}
 	s.mu.Unlock()
 	close(wait)
 	return res
+}
+
+// Refuse records a request that its receiver could not even hand over, such as
+// one that is not to be understood or came too late, and returns the refusal.
+func (s *Service) Refuse(r Request, reason string) Result {
+	return s.record(r, Result{Outcome: OutcomeRefused, Reason: reason}, tag.Value{})
 }
 
 // repeat answers a request whose ID was seen before with the first result.
@@ -175,6 +198,8 @@ func (s *Service) perform(ctx context.Context, r Request) Result {
 func (s *Service) write(ctx context.Context, lane Lane, t *tag.Tag, v tag.Value) Result {
 	got, err := lane.Write(ctx, t, v)
 	switch {
+	case errors.Is(err, ErrNotTaken):
+		return Result{Outcome: OutcomeFailed, ReadBack: got, Reason: err.Error()}
 	case errors.Is(err, ErrUnknown):
 		return Result{Outcome: OutcomeUnknown, Reason: err.Error()}
 	case err != nil:
@@ -189,8 +214,11 @@ func (s *Service) admit(r Request, cell *live.Cell) (*tag.Tag, Limits, Lane, str
 	s.mu.Lock()
 	rules := s.rules
 	s.mu.Unlock()
-	if !rules.Allow {
+	switch {
+	case !rules.Allow:
 		return nil, Limits{}, nil, "writes are switched off on this gateway"
+	case s.audit == nil:
+		return nil, Limits{}, nil, "writes cannot be recorded: the audit file could not be opened"
 	}
 	if cell == nil {
 		return nil, Limits{}, nil, fmt.Sprintf("no tag %q on a device %q", r.Tag, r.Device)

@@ -142,6 +142,7 @@ func TestOutcomes(t *testing.T) {
 		{"done", nil, OutcomeDone},
 		{"refused by the device", errors.New("illegal data value"), OutcomeFailed},
 		{"no answer", fmt.Errorf("timeout: %w", ErrUnknown), OutcomeUnknown},
+		{"another value read back", fmt.Errorf("%w: 3", ErrNotTaken), OutcomeFailed},
 	} {
 		f := newFixture(t)
 		f.lane.do = func(_ context.Context, v tag.Value) (tag.Value, error) { return v, c.err }
@@ -151,7 +152,7 @@ func TestOutcomes(t *testing.T) {
 		if res.Outcome != c.outcome || res.ID != "a1" || res.At.IsZero() {
 			t.Errorf("%s: got %+v, want outcome %s", c.name, res, c.outcome)
 		}
-		if (res.ReadBack == tag.Int(100)) != (c.err == nil) {
+		if (res.ReadBack == tag.Int(100)) != (c.err == nil || errors.Is(c.err, ErrNotTaken)) {
 			t.Errorf("%s: read back %v", c.name, res.ReadBack)
 		}
 		rec := f.audited(t)[0]
@@ -189,6 +190,14 @@ func TestRepeatedIDExecutesOnce(t *testing.T) {
 		wg.Wait()
 		if n := len(f.lane.writes); n != 1 || repeated != 9 {
 			t.Errorf("ten requests of one id: got %d writes, %d marked as repeated, want 1 and 9", n, repeated)
+		}
+		for _, changed := range []Request{
+			{ID: r.ID, Source: r.Source, Device: r.Device, Tag: "speed", Value: r.Value},
+			{ID: r.ID, Source: r.Source, Device: r.Device, Tag: r.Tag, Value: tag.Int(101)},
+		} {
+			if res := f.Execute(t.Context(), changed); res.Outcome != OutcomeRefused || !strings.Contains(res.Reason, "id of its own") {
+				t.Errorf("a used id with %s = %v: got %s: %s, want refused", changed.Tag, changed.Value, res.Outcome, res.Reason)
+			}
 		}
 		other := r
 		other.Source = "page:anna"
@@ -294,5 +303,17 @@ func TestAuditIsBounded(t *testing.T) {
 	}
 	if err := a.append(line); err == nil {
 		t.Error("a closed audit took a record")
+	}
+}
+
+func TestWithoutAnAuditNothingIsWritten(t *testing.T) {
+	f := newFixture(t)
+	f.Service = New(f.store, nil, slog.New(slog.DiscardHandler), time.Now)
+	f.SetRules(f.rules)
+	if res := f.Execute(t.Context(), setpoint(tag.Int(1))); res.Outcome != OutcomeRefused || !strings.Contains(res.Reason, "audit") {
+		t.Errorf("got %s: %s, want refused for want of an audit", res.Outcome, res.Reason)
+	}
+	if res := f.Refuse(setpoint(tag.Int(1)), "not to be understood"); res.Outcome != OutcomeRefused || len(f.lane.writes) != 0 {
+		t.Errorf("got %+v", res)
 	}
 }

@@ -2,6 +2,7 @@ package configs_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -301,7 +302,10 @@ no faults: 0 links, 0 devices, 0 tags, 1 uplink; 1 not enabled
 
 func TestPrintFaults(t *testing.T) {
 	_, err := tryLoad("links: {}\nlniks: []\n")
-	faults := err.(configs.Faults)
+	var faults configs.Faults
+	if !errors.As(err, &faults) || len(faults) < 2 {
+		t.Fatalf("got %v, want at least two faults", err)
+	}
 	var text, js bytes.Buffer
 	if err := configs.WriteText(&text, "conf", nil, faults); err != nil {
 		t.Fatal(err)
@@ -414,7 +418,11 @@ func FuzzLoad(f *testing.F) {
 			}
 			return
 		}
-		for _, x := range err.(configs.Faults) {
+		var faults configs.Faults
+		if !errors.As(err, &faults) {
+			t.Fatalf("error of type %T: %v", err, err)
+		}
+		for _, x := range faults {
 			if x.File == "" || x.Text == "" || x.Line < 1 {
 				t.Fatalf("fault without a place or a text: %+v", x)
 			}

@@ -139,8 +139,8 @@ func (l *loader) validate(path string, c interface{ Validate() error }, layers .
 	if err == nil {
 		return
 	}
-	faults, ok := err.(tag.Faults)
-	if !ok {
+	var faults tag.Faults
+	if !errors.As(err, &faults) {
 		faults = tag.Faults{{Text: err.Error()}}
 	}
 	for _, f := range faults {

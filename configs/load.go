@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"maps"
 	"os"
@@ -14,6 +13,7 @@ import (
 	"strings"
 
 	"fieldferry/configs/profiles"
+	"fieldferry/configs/regular"
 	"fieldferry/configs/revision"
 	"fieldferry/configs/strict"
 	"fieldferry/configs/tagmap"
@@ -53,6 +53,7 @@ func Load(dir string, o LoadOptions) (*Gateway, error) {
 	tm := l.parse(TagMapFile)
 	roots := l.profiles()
 	l.gateway(gw, l.admin())
+	l.rivals()
 	if tm != nil {
 		l.g.tags = tagmap.Build(tagmap.Input{
 			Decoder: l.dec, Map: tm, Profiles: roots, Labels: l.g.Labels,
@@ -65,6 +66,7 @@ func Load(dir string, o LoadOptions) (*Gateway, error) {
 				l.g.tags.Fault(nil, f.Device, f.Tag, f.Fault)
 			}
 		}
+		l.ports()
 		l.topics()
 	}
 	if faults := l.report.Faults(); faults != nil {
@@ -92,7 +94,7 @@ func newLoader(dir string, o LoadOptions) *loader {
 		abs = dir
 	}
 	l := &loader{dir: abs, o: o, report: &tree.Report{}, g: &Gateway{}}
-	l.dec = &strict.Decoder{Report: l.report, File: l.resolve, Synonyms: tagmap.Synonyms()}
+	l.dec = &strict.Decoder{Report: l.report, File: l.resolve, Synonyms: synonyms}
 	return l
 }
 
@@ -137,6 +139,9 @@ func (l *loader) unreadable(name string, err error) {
 	if errors.As(err, &pe) {
 		text = fmt.Sprintf("%s: %v", pe.Op, pe.Err)
 	}
+	if errors.Is(err, regular.ErrIrregular) {
+		text, hint = regular.ErrIrregular.Error(), "put a file in its place"
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		text, hint = "there is no such file", "create it in "+l.dir
 		if other := strings.TrimSuffix(name, ".yaml") + ".yml"; exists(filepath.Join(l.dir, other)) {
@@ -161,12 +166,7 @@ func exists(name string) bool {
 
 // readLimited reads a file, but no more than tree.Parse takes.
 func readLimited(name string) ([]byte, error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return io.ReadAll(io.LimitReader(f, tree.MaxSize+1))
+	return regular.Read(name, tree.MaxSize+1)
 }
 
 // profiles parses the directory's own profiles, and the bundled ones that

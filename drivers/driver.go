@@ -49,7 +49,8 @@ type Group interface {
 	// Read appends one sample for each tag of the group to dst and returns
 	// it, with Value, Quality and Time set; Read numbers are the caller's.
 	// A tag that cannot be read gets a bad sample. With an error nothing
-	// that was appended is used.
+	// that was appended is used, except that with ErrLinkDown the good
+	// samples are: they were read before the link went.
 	Read(ctx context.Context, dst []tag.Sample) ([]tag.Sample, error)
 }
 

@@ -223,6 +223,23 @@ func (c *Commands) forms() (request.Forms, error) {
 	return f, nil
 }
 
+// ClientIDs are the ids that an uplink of the gateway of this name connects
+// with: that for values, and that for commands where there are any. The error
+// says why there is no such id.
+func (c Config) ClientIDs(gateway string) ([]string, error) {
+	id, err := clientID(c.ClientID, gateway, c.Name)
+	if err != nil {
+		return nil, err
+	}
+	if c.Commands == nil {
+		return []string{id}, nil
+	}
+	return []string{id, id + forCommands}, nil
+}
+
+// forCommands stands behind the client id of the connection for commands.
+const forCommands = "-cmd"
+
 // clientID fills in the template.
 func clientID(template, gateway, uplink string) (string, error) {
 	id := strings.NewReplacer("{gateway}", gateway, "{uplink}", uplink).Replace(template)

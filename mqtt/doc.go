@@ -24,7 +24,9 @@
 // what was delivered.
 //
 // Presence: {root}/_/status is retained, "online" after connecting, "offline"
-// as the will and after an orderly stop. Commands come over a connection of
+// as the will and after an orderly stop. The birth goes ahead of the values, but
+// does not hold them up for more than five seconds: where the broker does not
+// acknowledge it they are sent all the same. Commands come over a connection of
 // their own; see commands.go.
 //
 // New does no I/O. Run blocks until its context ends and waits for everything

@@ -60,7 +60,8 @@ type Deps struct {
 	Log      *slog.Logger     // nil: none
 	Clock    func() time.Time // of timestamps and certificates, not of pauses; nil: time.Now
 
-	pace func(time.Duration) time.Duration // tests shorten pauses
+	pace      func(time.Duration) time.Duration // tests shorten pauses
+	birthTime time.Duration                     // tests shorten it
 }
 
 // Uplink drains one reader into one broker.
@@ -81,13 +82,14 @@ type Uplink struct {
 	size   int                   // of window
 
 	// Only the goroutines of the values use these, one at a time.
-	sentHigh uint64          // highest number ever sent
-	tries    map[uint64]int  // refusals on hold, by number in the buffer; not changed while the pump runs
-	ceiling  int             // the window that a narrow broker can bear; 0: no ceiling
-	widen    time.Time       // when the ceiling is lifted
-	number   uint64          // of the connection, from 1
-	ended    error           // why the reader ended; nil while it lives
-	quiet    map[string]bool // reasons whose first sample put aside was logged
+	sentHigh  uint64          // highest number ever sent
+	tries     map[uint64]int  // refusals on hold, by number in the buffer; not changed while the pump runs
+	ceiling   int             // the window that a narrow broker can bear; 0: no ceiling
+	widen     time.Time       // when the ceiling is lifted
+	number    uint64          // of the connection, from 1
+	birthless bool            // the next connection does without a birth
+	ended     error           // why the reader ended; nil while it lives
+	quiet     map[string]bool // reasons whose first sample put aside was logged
 }
 
 // New checks the configuration and prepares an uplink. It does no I/O.
@@ -107,6 +109,9 @@ func New(c Config, d Deps) (*Uplink, error) {
 	if d.Clock == nil {
 		d.Clock = time.Now
 	}
+	if d.birthTime == 0 {
+		d.birthTime = birthTime
+	}
 	id, err := clientID(c.ClientID, d.Gateway.Name, c.Name)
 	if err != nil {
 		return nil, fmt.Errorf("client_id: %w", err)
@@ -119,7 +124,7 @@ func New(c Config, d Deps) (*Uplink, error) {
 		return nil, err
 	}
 	if c.Commands != nil {
-		err = u.listen(id + "-cmd")
+		err = u.listen(id + forCommands)
 	}
 	return u, err
 }

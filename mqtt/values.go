@@ -16,12 +16,16 @@ import (
 const (
 	readAhead    = 256             // entries read from the buffer at once
 	drainTime    = 5 * time.Second // for what is on its way when the uplink stops
+	birthTime    = 5 * time.Second // for the broker to take the status before values are sent
 	farewellTime = 2 * time.Second
 	ceilingTime  = time.Hour // for which a broker that was sent too much gets less
 )
 
 // errStopped ends a connection because the uplink stops.
 var errStopped = errors.New("the uplink stops")
+
+// errNoBirth ends a connection whose only place is taken by the status.
+var errNoBirth = errors.New("the broker, which takes one message at a time, does not acknowledge the status")
 
 // values is the user of the connection that carries samples. It is one for
 // the life of the uplink; the fields are of the connection under way.
@@ -107,7 +111,9 @@ func (v *values) Serve(ctx context.Context, c *wire.Client) (bool, error) {
 	err := v.watch(ctx, pumped)
 	halt()
 	v.farewell(err)
-	_ = <-pumped // watch has seen it, or has a better reason
+	if e := <-pumped; err == nil {
+		err = e
+	}
 	v.setWindow(nil, 0)
 	v.collect()
 	v.repairs.lost()
@@ -125,16 +131,39 @@ func (v *values) windowSize() int {
 	return size
 }
 
-// birth says that the gateway is there. A broker that does not let us say so
-// may still take values.
+// birth says that the gateway is there, and waits a moment for the broker to
+// take it. A broker that does not let us say so, or does not tell, may still
+// take values.
 func (v *values) birth(ctx context.Context) error {
-	err := v.client.Publish(ctx, v.statusMessage("online", "", v.deps.Clock()))
-	var e *wire.Error
-	if errors.As(err, &e) && e.Kind == wire.Refused {
-		v.log.Warn("the broker does not take the status", "err", err)
+	if v.birthless {
+		v.birthless = false
 		return nil
 	}
+	patient, cancel := context.WithTimeout(ctx, v.deps.birthTime)
+	defer cancel()
+	err := v.client.Publish(patient, v.statusMessage("online", "", v.deps.Clock()))
+	var e *wire.Error
+	switch {
+	case errors.As(err, &e) && e.Kind == wire.Refused:
+		v.log.Warn("the broker does not take the status", "err", err)
+		return nil
+	case errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil:
+		return v.unanswered()
+	}
 	return err
+}
+
+// unanswered goes on without the answer to the birth, which may still come:
+// until then it takes one of the places that the broker offers. Where there
+// is only one, values have to have it to themselves, on the next connection.
+func (v *values) unanswered() error {
+	if v.limits.Receive <= 1 {
+		v.birthless = true
+		return fmt.Errorf("%w in %v: the next connection does without it", errNoBirth, v.deps.birthTime)
+	}
+	v.limits.Receive--
+	v.log.Warn("the broker has not acknowledged the status yet, values are sent all the same", "after", v.deps.birthTime)
+	return nil
 }
 
 // watch settles what is acknowledged until the connection has to end, and
@@ -155,7 +184,7 @@ func (v *values) watch(ctx context.Context, pumped chan error) error {
 		case err := <-paused:
 			pumped <- err // there is room: the pump has ended
 			if ctx.Err() == nil {
-				return err
+				return reasonBehind(v.client, err)
 			}
 			paused = nil
 		case <-stopping:
@@ -238,6 +267,19 @@ func (v *values) judge(err, cause error) {
 	var hold *flight.HoldError
 	if errors.As(err, &hold) && hold.Seq > settled && retriable(code) {
 		v.tries[hold.Seq]++
+	}
+}
+
+// reasonBehind waits for the end of a connection that a message could not be
+// written to: the broker's reason may be on its way.
+func reasonBehind(c *wire.Client, err error) error {
+	timer := time.NewTimer(farewellTime)
+	defer timer.Stop()
+	select {
+	case <-c.Done():
+		return c.Err()
+	case <-timer.C:
+		return err
 	}
 }
 

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # Boots a clean Debian with systemd in a container and lets the packaged
-# service live there: installed, started in its sandbox, reloaded, killed,
-# frozen until the watchdog notices, upgraded, removed and purged.
+# service live there: installed, started in its sandbox, reloaded, killed in an
+# outage of a real broker, frozen until the watchdog notices, upgraded, removed
+# and purged.
 #
-# Wants what "make check-package" leaves (the package and the clean Debian),
-# root, and a machine whose control groups can be used.
+# Wants the package of this version in dist/, root, and a machine whose control
+# groups can be used.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -16,10 +17,8 @@ die() { printf 'check-boot: %s\n' "$*" >&2; exit 1; }
 version=$(scripts/version.sh)
 host=$(dpkg --print-architecture)
 package=dist/fieldferry_$version-0fieldferry1_$host.deb
-# shellcheck source=/dev/null
-suite=$(. /etc/os-release && printf '%s' "$VERSION_CODENAME")
-image=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/fieldferry/$suite-$host.tar
-[ -f "$package" ] && [ -f "$image" ] || die "run \"make check-package\" first"
+[ -f "$package" ] || die "run \"make check-package\" first"
+image=$(packaging/image.sh broker mosquitto mosquitto-clients)
 
 work=$(mktemp -d build/package/boot.XXXXXX)
 trap 'rm -rf --one-file-system "$work"' EXIT

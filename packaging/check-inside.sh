@@ -22,6 +22,10 @@ snapshot() {
     -o -path /var/lib/dpkg -o -path '/*.deb' \) -prune -o -printf '%p %y %m %u:%g\n' | sort
 }
 
+# Checksums of what users and the administrator wrote; not the copy of the last
+# configuration that ran.
+sums() { find $config /etc/fieldferry -name .last-good -prune -o -type f -exec sha256sum {} + | sort; }
+
 # A command in front of which this stands runs as the gateway's user.
 as_user=(setpriv --reuid=fieldferry --regid=fieldferry --init-groups env -i "PATH=$PATH")
 
@@ -53,11 +57,16 @@ page() {
 # One life of the gateway as the unit would give it: started, reached through
 # its socket, its page served, ended by TERM.
 run_once() {
-  install -d -o fieldferry -g fieldferry -m 0755 /run/fieldferry
+  install -d -o fieldferry -g fieldferry -m 0700 /run/fieldferry
   "${as_user[@]}" /usr/bin/fieldferry run >/tmp/run.log 2>&1 &
   gateway=$!
   until_ok 20 fieldferry reload || fail "the control socket does not answer: $(cat /tmp/until.log)"
   until_ok 20 page || fail "the page does not answer: $(cat /tmp/until.log)"
+  fieldferry status >/tmp/status.log || fail "status"
+  grep -q '^No device is asked; no uplink is set up\.$' /tmp/status.log || fail "status says $(cat /tmp/status.log)"
+  is "$(stat -c '%a %U' /run/fieldferry/control.sock)" "600 fieldferry" "mode of the control socket"
+  code=0; setpriv --reuid=nobody --regid=nogroup --clear-groups fieldferry status >/tmp/nobody.log 2>&1 || code=$?
+  is "$code" 69 "exit status of a stranger's status"
   local began=$SECONDS code=0
   kill -TERM "$gateway"
   wait "$gateway" || code=$?
@@ -83,6 +92,19 @@ fieldferry version | grep -qF "$version" || fail "version says $(fieldferry vers
 "${as_user[@]}" fieldferry check || fail "the installed configuration has faults"
 bash -n /usr/share/bash-completion/completions/fieldferry || fail "the bash completion is broken"
 
+say "what is commented out in the installed files would load"
+mkdir /tmp/conf
+# The examples are the last block of comment in each file.
+sed -nE '/^# uplinks:/,$ s/^# ?//p' $config/gateway.yaml | cat $config/gateway.yaml - >/tmp/conf/gateway.yaml
+sed -nE '/^# links:/,/^links:/ s/^# ?//p' $config/tagmap.yaml >/tmp/conf/tagmap.yaml
+sed -E 's/^#( *[a-z_]+:)/\1/' /etc/fieldferry/fieldferry.yaml >/tmp/conf/admin.yaml
+touch /tmp/conf/ca.pem /tmp/conf/plant.password
+fieldferry check /tmp/conf --admin /tmp/conf/admin.yaml >/tmp/check.log || fail "the examples have faults: $(cat /tmp/check.log)"
+is "$(head -n 1 /tmp/check.log)" "no faults: 1 link, 1 device, 1 tag, 1 uplink" "the examples"
+grep -q '^buffer:' /tmp/conf/admin.yaml || fail "no commented default was found in fieldferry.yaml"
+code=0; (cd /usr/share/doc/fieldferry/examples && fieldferry check . >/tmp/check.log) || code=$?
+[ $code = 0 ] || fail "the sample configuration has faults: $(cat /tmp/check.log)"
+
 say "a broken configuration at the first start ends with 78"
 cp -p $config/tagmap.yaml /tmp/tagmap.yaml
 echo 'nonsense: 1' >>$config/tagmap.yaml
@@ -100,10 +122,10 @@ run_once
 say "upgrade"
 echo '# changed by the administrator' >>/etc/fieldferry/fieldferry.yaml
 echo '# changed by the user' >>$config/gateway.yaml
-sums=$(find $config /etc/fieldferry -type f -exec sha256sum {} + | sort)
+sums=$(sums)
 dpkg_quietly -i /next.deb
 is "$(installed)" "$version.next-0fieldferry1 ii " "state after upgrading"
-is "$(find $config /etc/fieldferry -type f -exec sha256sum {} + | sort)" "$sums" "configuration after upgrading"
+is "$(sums)" "$sums" "configuration after upgrading"
 "${as_user[@]}" fieldferry check || fail "the configuration has faults after the upgrade"
 run_once
 
@@ -114,9 +136,9 @@ run_once
 say "remove keeps configuration and data, and a new installation takes them up"
 dpkg_quietly -r fieldferry
 [ ! -e /usr/bin/fieldferry ] || fail "the program is still there"
-is "$(find $config /etc/fieldferry -type f -exec sha256sum {} + | sort)" "$sums" "configuration after removing"
+is "$(sums)" "$sums" "configuration after removing"
 dpkg_quietly -i /next.deb
-is "$(find $config /etc/fieldferry -type f -exec sha256sum {} + | sort)" "$sums" "configuration after installing again"
+is "$(sums)" "$sums" "configuration after installing again"
 
 say "purge leaves the user and nothing else"
 dpkg_quietly -P fieldferry

@@ -51,28 +51,7 @@ qemu-arm-static -cpu arm1176 build/package/armhf/fieldferry version
 qemu-aarch64-static -cpu cortex-a53 build/package/arm64/fieldferry version
 
 step "clean Debian"
-# shellcheck source=/dev/null
-suite=$(. /etc/os-release && printf '%s' "$VERSION_CODENAME")
-cache=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/fieldferry
-image=$cache/$suite-$host.tar
-
-# The machine's own package sources, in apt's one-line form.
-sources() {
-  apt-get indextargets --format '$(REPO_URI)|$(RELEASE)|$(COMPONENT)|$(ORIGIN)' 'Created-By: Packages' |
-    awk -F '|' '$4 == "Debian" { print "deb", $1, $2, $3 }' | sort -u
-}
-
-make_image() {
-  local list
-  list=$(sources)
-  [ -n "$list" ] || { apt-get update >/dev/null && list=$(sources); }
-  [ -n "$list" ] || die "apt knows no Debian package source on this machine"
-  mkdir -p "$cache"
-  rm -f "$image".*.tar
-  mmdebstrap --quiet --variant=minbase --include=systemd "$suite" "$image.$$.tar" - <<<"$list"
-  mv "$image.$$.tar" "$image"
-}
-[ -n "$(find "$image" -mtime -30 2>/dev/null)" ] || make_image
+image=$(packaging/image.sh base)
 
 work=$(mktemp -d build/package/chroot.XXXXXX)
 trap 'rm -rf --one-file-system "$work"' EXIT

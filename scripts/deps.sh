@@ -47,7 +47,7 @@ packages_test=(
   gcc libc6-dev       # the race detector links with cgo
   mosquitto mosquitto-clients   # the broker, and an independent subscriber
   socat               # pairs of pseudo terminals for RTU
-  python3-pymodbus    # an independent Modbus server
+  python3-pymodbus python3-serial-asyncio   # an independent Modbus server, TCP and serial
   libmodbus-dev       # a second one
   chromium            # the page's tests
   shellcheck

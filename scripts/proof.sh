@@ -18,8 +18,12 @@ run() {
 # that loses a race once in a while, shows here.
 run "all tests, shuffled, 3 times" go test -race -shuffle on -count 3 -timeout 60m ./...
 # Outages, kills and power cuts with real peers, again and again.
-run "outages and kills, $rounds times" go test -tags peer -count "$rounds" -timeout 120m \
-  -run 'Outage|Kill|Crash|Restart|PowerCut|Reconnect' ./...
+run "outages and kills, $rounds times" env MATCH='Outage|Kill|Restart|Refused|Reconnect' \
+  scripts/gotest.sh peer -count "$rounds" -timeout 120m
+# The buffer: power cuts, kills and failures at every operation of many workloads.
+run "crash states of the buffer, $rounds workloads" env CRASH_SEEDS="$rounds" \
+  go test -timeout 240m -run 'AtEveryOperation|EveryOperationFails' ./buffer
+run "the buffer against its model" go test -timeout 60m -run 'Model' ./buffer -rapid.checks 5000
 if grep -rqE --include='*_test.go' --exclude-dir={node_modules,testdata,build} '^//go:build .*\bproof\b' .; then
   run "tests tagged proof" scripts/gotest.sh proof -timeout 240m -v
 fi

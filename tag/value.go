@@ -68,8 +68,11 @@ func JSON(text string) Value { return Value{kind: KindJSON, str: text} }
 // FromParts builds a value from what Parts returned, for the buffer and for
 // the pipe to a child process. Unknown kinds become null.
 func FromParts(k Kind, bits uint64, str string) Value {
-	if k > KindJSON {
+	switch {
+	case k > KindJSON:
 		return Value{}
+	case k == KindBool:
+		return Bool(bits != 0) // one form of true, so that values compare
 	}
 	return Value{kind: k, bits: bits, str: str}
 }

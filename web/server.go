@@ -122,7 +122,9 @@ func (s *Server) serve(ctx context.Context, ln net.Listener, conn func(context.C
 	if err := srv.Shutdown(drain); err != nil {
 		s.log.Warn("page requests cut off", "err", errors.Join(err, srv.Close()))
 	}
-	<-failed
+	if err := <-failed; !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serve the page on %s: %w", ln.Addr(), err)
+	}
 	return nil
 }
 

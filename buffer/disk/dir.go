@@ -16,11 +16,11 @@ import (
 // ready to use and safe for concurrent use.
 type Dir struct{}
 
-// MkdirAll implements FS. The directories are made for the owner alone:
+// MkdirAll implements Dirs. The directories are made for the owner alone:
 // values of a plant are nobody else's business.
 func (Dir) MkdirAll(dir string) error { return os.MkdirAll(dir, 0o750) }
 
-// ReadDir implements FS.
+// ReadDir implements Dirs.
 func (Dir) ReadDir(dir string) ([]string, error) {
 	f, err := os.Open(dir)
 	if err != nil {
@@ -30,7 +30,7 @@ func (Dir) ReadDir(dir string) ([]string, error) {
 	return f.Readdirnames(-1)
 }
 
-// Open implements FS.
+// Open implements Files.
 func (Dir) Open(name string) (File, error) {
 	f, err := os.Open(name)
 	if err != nil {
@@ -39,7 +39,7 @@ func (Dir) Open(name string) (File, error) {
 	return file{f}, nil
 }
 
-// Create implements FS.
+// Create implements Files.
 func (Dir) Create(name string, size int64) (File, error) {
 	flags := os.O_RDWR | os.O_CREATE
 	if size > 0 {
@@ -72,13 +72,13 @@ func allocate(f *os.File, size int64) error {
 	}
 }
 
-// Rename implements FS.
+// Rename implements Files.
 func (Dir) Rename(from, to string) error { return os.Rename(from, to) }
 
-// Remove implements FS.
+// Remove implements Files.
 func (Dir) Remove(name string) error { return os.Remove(name) }
 
-// SyncDir implements FS.
+// SyncDir implements Dirs.
 func (Dir) SyncDir(dir string) error {
 	f, err := os.Open(dir)
 	if err != nil {
@@ -87,7 +87,7 @@ func (Dir) SyncDir(dir string) error {
 	return errors.Join(f.Sync(), f.Close())
 }
 
-// Free implements FS.
+// Free implements Dirs.
 func (Dir) Free(dir string) (int64, error) {
 	var s unix.Statfs_t
 	if err := unix.Statfs(dir, &s); err != nil {
@@ -96,7 +96,7 @@ func (Dir) Free(dir string) (int64, error) {
 	return int64(s.Bavail) * int64(s.Bsize), nil
 }
 
-// Lock implements FS with flock on the directory itself: it needs no file,
+// Lock implements Host with flock on the directory itself: it needs no file,
 // so it works on a disk that has turned read-only, and the kernel lets go of
 // it however the process ends.
 func (Dir) Lock(dir string) (io.Closer, error) {
@@ -114,7 +114,7 @@ func (Dir) Lock(dir string) (io.Closer, error) {
 	return f, nil
 }
 
-// Map implements FS. Where the space cannot be allocated it fails: a store
+// Map implements Host. Where the space cannot be allocated it fails: a store
 // into a hole of a full tmpfs would end the process with SIGBUS.
 func (Dir) Map(name string, size int) (Mapping, error) {
 	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o640)
@@ -135,7 +135,7 @@ func (Dir) Map(name string, size int) (Mapping, error) {
 	return &mapping{mem: mem}, nil
 }
 
-// Clock implements FS.
+// Clock implements Host.
 func (Dir) Clock() Clock {
 	c := Clock{Wall: time.Now(), Boot: bootID()}
 	var ts unix.Timespec

@@ -246,7 +246,7 @@ func (m *Machine) op(kind, name string) error {
 	return nil
 }
 
-// MkdirAll implements disk.FS.
+// MkdirAll implements disk.Dirs.
 func (m *Machine) MkdirAll(dir string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -257,7 +257,7 @@ func (m *Machine) MkdirAll(dir string) error {
 	return nil
 }
 
-// ReadDir implements disk.FS.
+// ReadDir implements disk.Dirs.
 func (m *Machine) ReadDir(dir string) ([]string, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -274,7 +274,7 @@ func (m *Machine) ReadDir(dir string) ([]string, error) {
 	return names, nil
 }
 
-// Open implements disk.FS.
+// Open implements disk.Files.
 func (m *Machine) Open(name string) (disk.File, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -288,7 +288,7 @@ func (m *Machine) Open(name string) (disk.File, error) {
 	return &file{m: m, name: name, ino: ino}, nil
 }
 
-// Create implements disk.FS.
+// Create implements disk.Files.
 func (m *Machine) Create(name string, size int64) (disk.File, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -306,7 +306,7 @@ func (m *Machine) Create(name string, size int64) (disk.File, error) {
 	return &file{m: m, name: name, ino: ino}, nil
 }
 
-// Rename implements disk.FS.
+// Rename implements disk.Files.
 func (m *Machine) Rename(from, to string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -322,7 +322,7 @@ func (m *Machine) Rename(from, to string) error {
 	return nil
 }
 
-// Remove implements disk.FS.
+// Remove implements disk.Files.
 func (m *Machine) Remove(name string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -340,7 +340,7 @@ func (m *Machine) Remove(name string) error {
 	return nil
 }
 
-// SyncDir implements disk.FS.
+// SyncDir implements disk.Dirs.
 func (m *Machine) SyncDir(dir string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -356,7 +356,7 @@ func (m *Machine) SyncDir(dir string) error {
 	return nil
 }
 
-// Free implements disk.FS.
+// Free implements disk.Dirs.
 func (m *Machine) Free(dir string) (int64, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -370,7 +370,7 @@ func (m *Machine) Free(dir string) (int64, error) {
 	return n, nil
 }
 
-// Lock implements disk.FS.
+// Lock implements disk.Host.
 func (m *Machine) Lock(dir string) (io.Closer, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -397,7 +397,7 @@ func (l *lock) Close() error {
 	return nil
 }
 
-// Map implements disk.FS.
+// Map implements disk.Host.
 func (m *Machine) Map(name string, size int) (disk.Mapping, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -415,7 +415,7 @@ type mapping []byte
 func (m mapping) Bytes() []byte { return m }
 func (m mapping) Close() error  { return nil }
 
-// Clock implements disk.FS.
+// Clock implements disk.Host.
 func (m *Machine) Clock() disk.Clock {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -442,95 +442,3 @@ func (m *Machine) Damage(name string, change func(p []byte)) {
 	ino.durable = slices.Clone(ino.data)
 	clear(ino.dirty)
 }
-
-type file struct {
-	m    *Machine
-	name string
-	ino  *inode
-}
-
-func (f *file) ReadAt(p []byte, off int64) (int, error) {
-	f.m.mu.Lock()
-	defer f.m.mu.Unlock()
-	if err := f.m.op("read", f.name); err != nil {
-		return 0, err
-	}
-	if off >= int64(len(f.ino.data)) {
-		return 0, io.EOF
-	}
-	n := copy(p, f.ino.data[off:])
-	if n < len(p) {
-		return n, io.EOF
-	}
-	return n, nil
-}
-
-func (f *file) WriteAt(p []byte, off int64) (int, error) {
-	f.m.mu.Lock()
-	defer f.m.mu.Unlock()
-	was := f.m.cut
-	err := f.m.op("write", f.name)
-	if was {
-		return 0, err
-	}
-	if err != nil {
-		p = p[:len(p)/2]
-	}
-	end := int(off) + len(p)
-	if end > len(f.ino.data) {
-		f.ino.data = resize(f.ino.data, end)
-	}
-	copy(f.ino.data[off:], p)
-	for s := int(off) / sector; s*sector < end; s++ {
-		from := max(int(off), s*sector)
-		if before, ok := f.ino.dirty[s]; ok {
-			from = min(from, before)
-		}
-		f.ino.dirty[s] = from
-	}
-	return len(p), err
-}
-
-func (f *file) Truncate(size int64) error {
-	f.m.mu.Lock()
-	defer f.m.mu.Unlock()
-	if err := f.m.op("truncate", f.name); err != nil {
-		return err
-	}
-	f.ino.data = resize(f.ino.data, int(size))
-	return nil
-}
-
-// Sync makes the file durable. One that was made to fail has dropped what
-// was dirty and will not tell again, as Linux does.
-func (f *file) Sync() error {
-	f.m.mu.Lock()
-	defer f.m.mu.Unlock()
-	if err := f.m.op("sync", f.name); err != nil {
-		if !f.m.cut {
-			clear(f.ino.dirty)
-		}
-		return err
-	}
-	for s := range f.ino.dirty {
-		lo, hi := s*sector, min((s+1)*sector, len(f.ino.data))
-		if lo < hi {
-			f.ino.durable = resize(f.ino.durable, max(hi, len(f.ino.durable)))
-			copy(f.ino.durable[lo:hi], f.ino.data[lo:hi])
-		}
-	}
-	f.ino.durable = resize(f.ino.durable, len(f.ino.data))
-	clear(f.ino.dirty)
-	return nil
-}
-
-func (f *file) Size() (int64, error) {
-	f.m.mu.Lock()
-	defer f.m.mu.Unlock()
-	if err := f.m.op("stat", f.name); err != nil {
-		return 0, err
-	}
-	return int64(len(f.ino.data)), nil
-}
-
-func (f *file) Close() error { return nil }

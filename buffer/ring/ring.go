@@ -19,6 +19,7 @@ import (
 	"time"
 	"unsafe"
 
+	"fieldferry/buffer/frame"
 	"fieldferry/buffer/segment"
 )
 
@@ -33,11 +34,13 @@ const (
 )
 
 // ID says whose samples the memory holds. Delta is sequence number minus
-// sample count, which is the same for all samples of one ring.
+// sample count, which is the same for all samples of one ring. Ring is drawn
+// at random whenever a ring is made, for what lies beside it.
 type ID struct {
 	Log   uint64
 	Boot  [16]byte
 	Delta uint64
+	Ring  uint64
 }
 
 // Ring is the memory and the queue of records in it.
@@ -97,6 +100,7 @@ func appendID(dst []byte, id ID, size int) []byte {
 	dst = le.AppendUint64(dst, id.Log)
 	dst = append(dst, id.Boot[:]...)
 	dst = le.AppendUint64(dst, id.Delta)
+	dst = le.AppendUint64(dst, id.Ring)
 	dst = le.AppendUint32(dst, version)
 	dst = le.AppendUint32(dst, uint32(size))
 	return le.AppendUint32(dst, crc32.Checksum(dst, table))
@@ -107,7 +111,8 @@ func Recover(mem []byte, log uint64, boot [16]byte) (*Ring, ID, bool) {
 	if len(mem) < overhead || string(mem[:8]) != magic || boot == [16]byte{} {
 		return nil, ID{}, false
 	}
-	id := ID{Log: log, Boot: boot, Delta: binary.LittleEndian.Uint64(mem[32:])}
+	le := binary.LittleEndian
+	id := ID{Log: log, Boot: boot, Delta: le.Uint64(mem[32:]), Ring: le.Uint64(mem[40:])}
 	want := appendID(nil, id, len(mem))
 	if string(mem[:len(want)]) != string(want) {
 		return nil, ID{}, false
@@ -161,7 +166,7 @@ func (r *Ring) parse(off int, after uint64) (*Record, bool) {
 
 // headerSum covers what never changes in a record and where it lies.
 func (r *Ring) headerSum(p []byte) uint32 {
-	seed := crc32.Checksum(r.mem[:52], table)
+	seed := crc32.Checksum(r.mem[:60], table)
 	return crc32.Update(seed, table, p[8:48])
 }
 
@@ -295,10 +300,10 @@ func (r *Ring) Ord() uint64 { return r.load(offOrd) }
 
 // SetCell stores the account of reader number i, below Cells. One that is too
 // large for its cell is not stored: the log alone has it then.
-func (r *Ring) SetCell(i int, rd *segment.Reader) {
+func (r *Ring) SetCell(i int, rd *frame.Reader) {
 	r.cells[i]++
 	p := r.cell(i, r.cells[i])
-	body := segment.AppendCell(p[:16], rd)
+	body := rd.AppendCell(p[:16])
 	if len(body) > cellSize {
 		r.cells[i]--
 		return
@@ -326,7 +331,7 @@ func (r *Ring) ClearCell(i int) {
 }
 
 // EachCell calls use with the accounts that were stored and their numbers.
-func (r *Ring) EachCell(use func(i int, rd *segment.Reader)) {
+func (r *Ring) EachCell(use func(i int, rd *frame.Reader)) {
 	for i := range r.cells {
 		if rd, ok := r.parseCell(i); ok {
 			use(i, &rd)
@@ -334,7 +339,7 @@ func (r *Ring) EachCell(use func(i int, rd *segment.Reader)) {
 	}
 }
 
-func (r *Ring) parseCell(i int) (best segment.Reader, ok bool) {
+func (r *Ring) parseCell(i int) (best frame.Reader, ok bool) {
 	le := binary.LittleEndian
 	for g := range uint64(2) {
 		p := r.cell(i, g)
@@ -342,7 +347,8 @@ func (r *Ring) parseCell(i int) (best segment.Reader, ok bool) {
 		if n > cellSize || n < 16 || le.Uint64(p) <= r.cells[i] || le.Uint32(p[12:]) != cellSum(p, n) {
 			continue
 		}
-		if rd, err := segment.ParseCell(p[16:n]); err == nil {
+		var rd frame.Reader
+		if rd.ParseCell(p[16:n]) == nil {
 			best, ok, r.cells[i] = rd, true, le.Uint64(p)
 		}
 	}

@@ -5,13 +5,16 @@ import (
 	"fmt"
 	"hash/crc32"
 	"time"
+
+	"fieldferry/buffer/frame"
 )
 
 // Sizes of a block. A block starts at a multiple of 8.
 const (
-	BlockHeader = 64
-	MaxBlock    = 64 << 10
-	MaxPayload  = MaxBlock - BlockHeader
+	blockHeader = 64
+	maxBlock    = 64 << 10
+	MaxPayload  = maxBlock - blockHeader
+	Overhead    = blockHeader + 7 // of a block beyond its payload, at most
 )
 
 // Flags say what kind of frames a block holds.
@@ -24,16 +27,13 @@ const (
 	FlagFooter                   // the end of a sealed segment; always the last block
 )
 
-// Codec says how the payload is stored.
-type Codec uint8
-
-// CodecRaw is frames one after the other. Later codecs get the next numbers.
-const CodecRaw Codec = 0
+// codecRaw says that the payload is frames one after the other. Later codecs
+// get the next numbers.
+const codecRaw = 0
 
 // Block is one block's header, and its payload where it was read.
 type Block struct {
 	Flags    Flags
-	Codec    Codec
 	Count    uint32        // samples
 	FirstSeq uint64        // of its first sample, or of the next one where it has none
 	FirstOrd uint64        // samples appended to the log before its first
@@ -41,6 +41,9 @@ type Block struct {
 	Durable  uint32        // offset in the segment below which everything was durable when this was written
 	Time     time.Duration // log time of its first sample
 	Payload  []byte        // frames
+
+	Off     int64 // where a Scanner has found it
+	Skipped int64 // bytes between the block before and this one: damage
 }
 
 // End is the number of samples appended to the log up to the end of b.
@@ -48,15 +51,21 @@ func (b *Block) End() uint64 { return b.FirstOrd + uint64(b.Count) }
 
 const blockMagic = 0x4B4C4246 // "FBLK"
 
-// AppendBlock appends b with its payload, padded to a multiple of 8.
-func AppendBlock(dst []byte, k Key, b *Block) []byte {
+// Rows reads the samples of b, while its payload does not change.
+func (b *Block) Rows() frame.Rows { return frame.NewRows(b.Payload, b.Count, b.FirstSeq) }
+
+// Size is the length of b on disk.
+func (b *Block) Size() int { return blockSize(len(b.Payload)) }
+
+// Append appends b with its payload, padded to a multiple of 8.
+func (b *Block) Append(dst []byte, k Key) []byte {
 	at := len(dst)
 	le := binary.LittleEndian
 	dst = le.AppendUint32(dst, blockMagic)
-	dst = append(dst, byte(b.Codec), 0)
+	dst = append(dst, codecRaw, 0)
 	dst = le.AppendUint16(dst, uint16(b.Flags))
 	dst = le.AppendUint32(dst, uint32(len(b.Payload))) // stored
-	dst = le.AppendUint32(dst, uint32(len(b.Payload))) // raw: the same for CodecRaw
+	dst = le.AppendUint32(dst, uint32(len(b.Payload))) // raw: the same for codecRaw
 	dst = le.AppendUint32(dst, b.Count)
 	dst = le.AppendUint32(dst, b.Epoch)
 	dst = le.AppendUint64(dst, b.FirstSeq)
@@ -70,8 +79,7 @@ func AppendBlock(dst []byte, k Key, b *Block) []byte {
 	return append(dst, make([]byte, padded(len(b.Payload))-len(b.Payload))...)
 }
 
-// BlockSize is the length on disk of a block with a payload of n bytes.
-func BlockSize(n int) int { return BlockHeader + padded(n) }
+func blockSize(n int) int { return blockHeader + padded(n) }
 
 func padded(n int) int { return (n + 7) &^ 7 }
 
@@ -79,40 +87,38 @@ func padded(n int) int { return (n + 7) &^ 7 }
 // p starts like one.
 func blockLength(p []byte) (int, bool) {
 	le := binary.LittleEndian
-	if len(p) < BlockHeader || le.Uint32(p) != blockMagic {
+	if len(p) < blockHeader || le.Uint32(p) != blockMagic {
 		return 0, false
 	}
 	n := le.Uint32(p[8:])
 	if n > MaxPayload {
 		return 0, false
 	}
-	return BlockSize(int(n)), true
+	return blockSize(int(n)), true
 }
 
-// ParseBlock reads the block that p starts with and checks its checksum.
-// The payload is a part of p.
-func ParseBlock(p []byte, k Key) (Block, error) {
-	var b Block
+// Parse reads the block that p starts with and checks its checksum. The
+// payload is a part of p.
+func (b *Block) Parse(p []byte, k Key) error {
 	size, ok := blockLength(p)
 	if !ok || size > len(p) {
-		return b, fmt.Errorf("block: %w", ErrCorrupt)
+		return fmt.Errorf("block: %w", frame.ErrCorrupt)
 	}
 	le := binary.LittleEndian
 	stored := int(le.Uint32(p[8:]))
-	payload := p[BlockHeader : BlockHeader+stored]
-	sum := crc32.Update(uint32(k), table, p[:BlockHeader-4])
-	if crc32.Update(sum, table, payload) != le.Uint32(p[BlockHeader-4:]) {
-		return b, fmt.Errorf("block: checksum: %w", ErrCorrupt)
+	payload := p[blockHeader : blockHeader+stored]
+	sum := crc32.Update(uint32(k), table, p[:blockHeader-4])
+	if crc32.Update(sum, table, payload) != le.Uint32(p[blockHeader-4:]) {
+		return fmt.Errorf("block: checksum: %w", frame.ErrCorrupt)
 	}
-	b = Block{
-		Codec: Codec(p[4]), Flags: Flags(le.Uint16(p[6:])),
-		Count: le.Uint32(p[16:]), Epoch: le.Uint32(p[20:]),
+	*b = Block{
+		Flags: Flags(le.Uint16(p[6:])), Count: le.Uint32(p[16:]), Epoch: le.Uint32(p[20:]),
 		FirstSeq: le.Uint64(p[24:]), FirstOrd: le.Uint64(p[32:]),
 		Time: time.Duration(le.Uint64(p[40:])), Durable: le.Uint32(p[48:]),
 		Payload: payload,
 	}
-	if b.Codec != CodecRaw || uint64(b.Count) > uint64(stored) {
-		return b, fmt.Errorf("block: codec %d, %d samples in %d bytes: %w", b.Codec, b.Count, stored, ErrCorrupt)
+	if codec := p[4]; codec != codecRaw || uint64(b.Count) > uint64(stored) {
+		return fmt.Errorf("block: codec %d, %d samples in %d bytes: %w", codec, b.Count, stored, frame.ErrCorrupt)
 	}
-	return b, nil
+	return nil
 }

@@ -6,20 +6,18 @@ import (
 	"fmt"
 	"hash/crc32"
 	"time"
+
+	"fieldferry/buffer/frame"
 )
 
-// Version is the format that this program writes. Files of a higher version
+// version is the format that this program writes. Files of a higher version
 // are left alone.
-const Version = 1
+const version = 1
 
 // HeaderSize is the length of the header page; the first block follows it.
 const HeaderSize = 4096
 
-// ErrCorrupt is wrapped by every error about bytes that are not what the
-// format says.
-var ErrCorrupt = errors.New("corrupt")
-
-// ErrVersion is returned by ParseHeader for a file of a later program.
+// ErrVersion is wrapped by Header.Parse for a file of a later program.
 var ErrVersion = errors.New("written by a later version")
 
 var table = crc32.MakeTable(crc32.Castagnoli)
@@ -31,18 +29,7 @@ type Header struct {
 	Epoch    uint32 // counts unclean starts
 	FirstSeq uint64 // the sequence number that the next sample was to have
 	FirstOrd uint64 // samples appended to the log before this segment
-	Clock    Clock
-}
-
-// Clock ties the log's own time to the machine's clocks. The log's time only
-// runs while somebody can vouch for it, so that age never depends on a wrong
-// wall clock.
-type Clock struct {
-	Log     time.Duration // the log's own time
-	Wall    time.Time
-	Up      time.Duration // since the machine started
-	Boot    [16]byte
-	Trusted bool // the wall clock was synchronised
+	Clock    frame.Clock
 }
 
 const (
@@ -50,11 +37,11 @@ const (
 	headerUsed  = 104 // bytes under the checksum at headerUsed
 )
 
-// AppendHeader appends the header page.
-func AppendHeader(dst []byte, h *Header) []byte {
+// Append appends the header page.
+func (h *Header) Append(dst []byte) []byte {
 	at := len(dst)
 	dst = append(dst, headerMagic...)
-	dst = binary.LittleEndian.AppendUint32(dst, Version)
+	dst = binary.LittleEndian.AppendUint32(dst, version)
 	dst = binary.LittleEndian.AppendUint32(dst, h.ID)
 	dst = binary.LittleEndian.AppendUint64(dst, h.Log)
 	dst = binary.LittleEndian.AppendUint64(dst, h.FirstSeq)
@@ -77,18 +64,17 @@ func flagTrusted(on bool) uint32 {
 	return 0
 }
 
-// ParseHeader reads a header page; at least its first 108 bytes are needed.
-func ParseHeader(p []byte) (Header, error) {
-	var h Header
+// Parse reads a header page; at least its first 108 bytes are needed.
+func (h *Header) Parse(p []byte) error {
 	if len(p) < headerUsed+4 || string(p[:8]) != headerMagic {
-		return h, fmt.Errorf("segment header: %w", ErrCorrupt)
+		return fmt.Errorf("segment header: %w", frame.ErrCorrupt)
 	}
 	le := binary.LittleEndian
 	if le.Uint32(p[headerUsed:]) != crc32.Checksum(p[:headerUsed], table) {
-		return h, fmt.Errorf("segment header: checksum: %w", ErrCorrupt)
+		return fmt.Errorf("segment header: checksum: %w", frame.ErrCorrupt)
 	}
-	if v := le.Uint32(p[8:]); v != Version {
-		return h, fmt.Errorf("segment header: format %d, this program knows %d: %w", v, Version, ErrVersion)
+	if v := le.Uint32(p[8:]); v != version {
+		return fmt.Errorf("segment header: format %d, this program knows %d: %w", v, version, ErrVersion)
 	}
 	h.ID, h.Log = le.Uint32(p[12:]), le.Uint64(p[16:])
 	h.FirstSeq, h.FirstOrd = le.Uint64(p[24:]), le.Uint64(p[32:])
@@ -98,7 +84,7 @@ func ParseHeader(p []byte) (Header, error) {
 	h.Clock.Wall = time.Unix(0, int64(le.Uint64(p[56:]))).UTC()
 	h.Clock.Up = time.Duration(le.Uint64(p[64:]))
 	copy(h.Clock.Boot[:], p[72:88])
-	return h, nil
+	return nil
 }
 
 // Name is the file name of the segment. It repeats what is needed to read the
@@ -108,23 +94,20 @@ func (h *Header) Name() string {
 	return fmt.Sprintf("%08x-%016x-%016x-%016x.seg", h.ID, h.FirstOrd, h.FirstSeq, h.Log)
 }
 
-// ParseName takes a file name apart that Name made.
-func ParseName(name string) (Header, bool) {
-	var h Header
+// ParseName takes a file name apart that Name made, and reports whether it is
+// one.
+func (h *Header) ParseName(name string) bool {
 	n, err := fmt.Sscanf(name, "%08x-%016x-%016x-%016x.seg", &h.ID, &h.FirstOrd, &h.FirstSeq, &h.Log)
-	return h, err == nil && n == 4 && h.Name() == name
+	return err == nil && n == 4 && h.Name() == name
 }
-
-// Key returns what the checksums of the segment are seeded with.
-func (h *Header) Key() Key { return NewKey(h.Log, h.ID) }
 
 // Key seeds the checksums of one segment's blocks.
 type Key uint32
 
-// NewKey makes the key of a segment of a log.
-func NewKey(log uint64, id uint32) Key {
+// Key returns the key of the segment: it is made of Log and ID.
+func (h *Header) Key() Key {
 	var b [12]byte
-	binary.LittleEndian.PutUint64(b[:], log)
-	binary.LittleEndian.PutUint32(b[8:], id)
+	binary.LittleEndian.PutUint64(b[:], h.Log)
+	binary.LittleEndian.PutUint32(b[8:], h.ID)
 	return Key(crc32.Checksum(b[:], table))
 }

@@ -23,15 +23,8 @@ type Scanner struct {
 	eof  bool  // buf ends where the file ends
 }
 
-// Found is a block and where it lies.
-type Found struct {
-	Block
-	Off     int64 // in the file
-	Skipped int64 // bytes between the block before and this one: damage
-}
-
 // chunk is how much is read at once: two blocks of the largest size fit in.
-const chunk = 2 * MaxBlock
+const chunk = 2 * maxBlock
 
 // NewScanner reads blocks of a segment from offset off up to end.
 func NewScanner(r io.ReaderAt, k Key, off, end int64) *Scanner {
@@ -44,7 +37,7 @@ func (s *Scanner) Offset() int64 { return s.off }
 // Next returns the next block with an intact checksum; its payload is valid
 // until the next call. At the end of the file, and of what can be read in it,
 // it returns io.EOF, and Offset stays behind the last intact block.
-func (s *Scanner) Next() (Found, error) {
+func (s *Scanner) Next() (Block, error) {
 	f, n, err := s.try(s.off)
 	if err == nil && n > 0 {
 		return f, nil
@@ -53,7 +46,7 @@ func (s *Scanner) Next() (Found, error) {
 	s.buf, s.base, s.eof = s.buf[:0], s.off, false
 	for at := s.off; ; at += n {
 		if f, n, err = s.try(at); err != nil {
-			return Found{}, err
+			return Block{}, err
 		}
 		if n > 0 {
 			return f, nil
@@ -64,25 +57,25 @@ func (s *Scanner) Next() (Found, error) {
 
 // try returns the block at offset at and its length on disk, 0 if there is
 // none.
-func (s *Scanner) try(at int64) (Found, int64, error) {
+func (s *Scanner) try(at int64) (Block, int64, error) {
 	p, err := s.fill(at)
 	if err != nil {
-		return Found{}, 0, err
+		return Block{}, 0, err
 	}
-	if len(p) < BlockHeader {
-		return Found{}, 0, io.EOF
+	if len(p) < blockHeader {
+		return Block{}, 0, io.EOF
 	}
 	n, ok := blockLength(p)
 	if !ok || n > len(p) {
-		return Found{}, 0, nil
+		return Block{}, 0, nil
 	}
-	b, err := ParseBlock(p, s.key)
-	if err != nil {
-		return Found{}, 0, nil
+	var b Block
+	if intact := b.Parse(p, s.key) == nil; !intact {
+		return Block{}, 0, nil
 	}
-	f := Found{Block: b, Off: at, Skipped: at - s.off}
+	b.Off, b.Skipped = at, at-s.off
 	s.off = at + int64(n)
-	return f, int64(n), nil
+	return b, int64(n), nil
 }
 
 // nextMagic returns the distance to the next place where a block may start.
@@ -106,7 +99,7 @@ func nextMagic(p []byte) int64 {
 // the file ends.
 func (s *Scanner) fill(at int64) ([]byte, error) {
 	have := s.base + int64(len(s.buf))
-	if at >= s.base && (have-at >= MaxBlock || s.eof && at <= have) {
+	if at >= s.base && (have-at >= maxBlock || s.eof && at <= have) {
 		return s.buf[at-s.base:], nil
 	}
 	if s.buf == nil {
@@ -114,25 +107,27 @@ func (s *Scanner) fill(at int64) ([]byte, error) {
 	}
 	want := int(min(chunk, max(0, s.end-at)))
 	n, err := s.r.ReadAt(s.buf[:want], at)
-	if err != nil && !errors.Is(err, io.EOF) {
+	ended := errors.Is(err, io.EOF)
+	if err != nil && !ended {
 		if !s.Lossy {
 			return nil, err
 		}
-		n, err = s.readPages(at, want)
+		n, ended = s.readPages(at, want)
 	}
-	s.buf, s.base, s.eof = s.buf[:n], at, err != nil || want < chunk
+	s.buf, s.base, s.eof = s.buf[:n], at, ended || want < chunk
 	return s.buf, nil
 }
 
-// readPages reads page by page and leaves zeros where the disk cannot.
-func (s *Scanner) readPages(at int64, want int) (int, error) {
+// readPages reads page by page and leaves zeros where the disk cannot. It says
+// whether the file ended there.
+func (s *Scanner) readPages(at int64, want int) (n int, ended bool) {
 	const page = 4096
 	clear(s.buf[:want])
-	for n := 0; n < want; n += page {
+	for ; n < want; n += page {
 		m, err := s.r.ReadAt(s.buf[n:min(n+page, want)], at+int64(n))
 		if errors.Is(err, io.EOF) {
-			return n + m, err
+			return n + m, true
 		}
 	}
-	return want, nil
+	return want, false
 }

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"fieldferry/configs"
 )
 
 // report is what a reload answers.
@@ -27,6 +29,18 @@ type fault struct {
 	Path   string `json:"path"`
 	Text   string `json:"text"`
 	Hint   string `json:"hint"`
+	Device string `json:"device"`
+	Tag    string `json:"tag"`
+}
+
+// String is the fault in one line; what is unknown is left out.
+func (f fault) String() string {
+	path := f.Path
+	if path == "" {
+		path = strings.Trim(f.Device+"/"+f.Tag, "/")
+	}
+	c := configs.Fault{File: f.File, Line: f.Line, Column: f.Column, Path: path, Text: f.Text, Hint: f.Hint}
+	return safe(strings.TrimPrefix(c.Error(), ": "))
 }
 
 type effect struct {
@@ -56,24 +70,16 @@ faults are printed, and the exit code is 3.`,
 
 func (r report) print(out io.Writer) error {
 	for _, f := range r.Faults {
-		where := f.File
-		if f.Line > 0 {
-			where += fmt.Sprintf(":%d:%d", f.Line, f.Column)
-		}
-		line := strings.TrimPrefix(where+": "+f.Path+": "+f.Text, ": ")
-		if f.Hint != "" {
-			line += " (" + f.Hint + ")"
-		}
-		fmt.Fprintln(out, line)
+		fmt.Fprintln(out, f)
 	}
 	if len(r.Faults) > 0 {
-		return &coded{exitFaults, fmt.Errorf("%d faults; nothing was changed", len(r.Faults))}
+		return &coded{exitFaults, fmt.Errorf("%s; nothing was changed", count(len(r.Faults), "fault"))}
 	}
 	if len(r.Effects) == 0 {
 		fmt.Fprintln(out, "nothing changed")
 	}
 	for _, e := range r.Effects {
-		fmt.Fprintln(out, e.Text)
+		fmt.Fprintln(out, safe(e.Text))
 	}
 	return nil
 }
@@ -124,13 +130,13 @@ func printReading(out io.Writer, raw json.RawMessage, asJSON bool) error {
 	}
 	v := r.Latest
 	if asJSON {
-		fmt.Fprintln(out, string(raw))
+		fmt.Fprintln(out, safeJSON(raw))
 	} else {
 		line := strings.TrimSpace(cmp.Or(v.Text, "no value")+" "+r.Unit) + "  " + v.Quality
 		if v.Reason != "" {
 			line += " (" + v.Reason + ")"
 		}
-		fmt.Fprintln(out, line+"  "+time.UnixMilli(v.Time).UTC().Format("2006-01-02T15:04:05.000Z"))
+		fmt.Fprintln(out, safe(line)+"  "+time.UnixMilli(v.Time).UTC().Format("2006-01-02T15:04:05.000Z"))
 	}
 	if v.Quality == "bad" {
 		return &coded{exitFailed, errors.New("the value is bad")}

@@ -54,9 +54,11 @@ func (f checkFlags) run(c *cobra.Command, dir string) error {
 			return failed(err)
 		}
 	} else {
-		if err := configs.WriteText(out, dir, cfg, faults); err != nil {
+		var text strings.Builder
+		if err := configs.WriteText(&text, dir, cfg, faults); err != nil {
 			return failed(err)
 		}
+		fmt.Fprint(out, safeLines(text.String()))
 	}
 	if len(faults) > 0 {
 		return &coded{code: exitFaults}

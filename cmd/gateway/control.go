@@ -28,8 +28,9 @@ func addSocketFlag(c *cobra.Command, socket *string) {
 
 // problem is the API's form of an error (RFC 9457).
 type problem struct {
-	Title  string `json:"title"`
-	Detail string `json:"detail"`
+	Title  string  `json:"title"`
+	Detail string  `json:"detail"`
+	Faults []fault `json:"faults"`
 }
 
 // call sends a request and decodes the answer into out.
@@ -60,10 +61,13 @@ func (c control) call(ctx context.Context, method, path string, out any) error {
 		if json.Unmarshal(body, &p) != nil || p.Title == "" {
 			p.Title = res.Status
 		}
+		if len(p.Faults) > 0 {
+			return report{Faults: p.Faults}.print(os.Stdout)
+		}
 		if p.Detail != "" {
 			p.Title = p.Detail
 		}
-		return failed(errors.New(p.Title))
+		return failed(errors.New(safe(p.Title)))
 	}
 	if err := json.Unmarshal(body, out); err != nil {
 		return failed(fmt.Errorf("the gateway's answer: %w", err))

@@ -8,8 +8,12 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"os"
+	"os/signal"
 	"path/filepath"
+	"sync"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -23,6 +27,7 @@ type demoFlags struct {
 	killBroker time.Duration
 	listen     string
 	verbose    bool
+	writes     bool
 	duration   time.Duration
 }
 
@@ -38,17 +43,35 @@ a pseudo terminal, an OPC UA press, and an MQTT broker. Everything it writes
 lies in one temporary directory, which is removed when you press Ctrl-C.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			if err := runDemo(c.Context(), c.OutOrStdout(), f); err != nil {
+			if !c.Flags().Changed("listen") && taken(f.listen) {
+				f.listen = "127.0.0.1:0"
+			}
+			// A closed terminal or pipe ends it in order, too: its directory goes.
+			ctx, stop := signal.NotifyContext(c.Context(), syscall.SIGHUP, syscall.SIGPIPE)
+			defer stop()
+			if err := runDemo(ctx, c.OutOrStdout(), f); err != nil {
 				return failed(err)
 			}
 			return nil
 		},
 	}
 	c.Flags().DurationVar(&f.killBroker, "kill-broker-every", 0, "kill the broker this often, to see an outage heal")
-	c.Flags().StringVar(&f.listen, "listen", "127.0.0.1:8443", "address of the page; port 0 picks a free one")
+	c.Flags().StringVar(&f.listen, "listen", "127.0.0.1:8443", "address of the page; port 0 picks a free one (default: any free port where this one is taken)")
+	c.Flags().BoolVar(&f.writes, "allow-writes", false, "let commands write set points")
 	c.Flags().BoolVar(&f.verbose, "verbose", false, "print the gateway's log")
 	c.Flags().DurationVar(&f.duration, "for", 0, "end by itself after this time")
 	return c
+}
+
+// taken tells whether another program listens on an address, such as a
+// packaged gateway on the same machine.
+func taken(address string) bool {
+	ln, err := net.Listen("tcp", address)
+	if err != nil {
+		return true
+	}
+	ln.Close()
+	return false
 }
 
 func runDemo(ctx context.Context, out io.Writer, f demoFlags) error {
@@ -81,30 +104,39 @@ func runDemoGateway(ctx context.Context, out io.Writer, dir string, plant *demo.
 	if err := plant.WriteConfig(config, filepath.Join(dir, "buffer"), f.listen); err != nil {
 		return err
 	}
+	admin := filepath.Join(dir, "fieldferry.yaml")
+	if err := os.WriteFile(admin, fmt.Appendf(nil, "writes: %t\n", f.writes), 0o600); err != nil {
+		return err
+	}
 	log := slog.New(slog.DiscardHandler)
 	if f.verbose {
 		log = slog.New(slog.NewTextHandler(out, nil))
 	}
 	g, err := gateway.New(gateway.Options{
-		ConfigDir: config, RuntimeDir: filepath.Join(dir, "run"), Version: version, Log: log,
+		ConfigDir: config, AdminFile: admin, RuntimeDir: filepath.Join(dir, "run"), Version: version, Log: log,
 		Ready: func(page string) { plant.Welcome(out, page, config) },
 	})
 	if err != nil {
 		return err
 	}
 	done := make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() { tellLife(done, g, plant, say) })
+	defer wg.Wait()
 	defer close(done)
-	go func() { // a line every ten seconds, so that a terminal shows life
-		t := time.NewTicker(10 * time.Second)
-		defer t.Stop()
-		for {
-			select {
-			case <-t.C:
-				say(g.Sentence() + fmt.Sprintf(" Broker: %d messages.", plant.Messages()))
-			case <-done:
-				return
-			}
-		}
-	}()
 	return g.Run(ctx, nil)
+}
+
+// tellLife prints a line every ten seconds.
+func tellLife(done <-chan struct{}, g *gateway.Gateway, plant *demo.Plant, say func(string)) {
+	t := time.NewTicker(10 * time.Second)
+	defer t.Stop()
+	for {
+		select {
+		case <-t.C:
+			say(g.Sentence() + fmt.Sprintf(" Broker: %d messages.", plant.Messages()))
+		case <-done:
+			return
+		}
+	}
 }

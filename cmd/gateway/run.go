@@ -58,8 +58,8 @@ func (f runFlags) run(ctx context.Context) error {
 	})
 	var faults configs.Faults
 	if errors.As(err, &faults) {
-		fmt.Fprintln(os.Stderr, faults)
-		return &coded{exitConfig, fmt.Errorf("%d faults in the configuration in %s", len(faults), f.config)}
+		fmt.Fprintln(os.Stderr, safeLines(faults.Error()))
+		return &coded{exitConfig, fmt.Errorf("%s in the configuration in %s", count(len(faults), "fault"), f.config)}
 	}
 	if err != nil {
 		return failed(err)

@@ -24,7 +24,7 @@ func statusCmd() *cobra.Command {
 				return err
 			}
 			if asJSON {
-				fmt.Fprintln(c.OutOrStdout(), string(raw))
+				fmt.Fprintln(c.OutOrStdout(), safeJSON(raw))
 				return nil
 			}
 			return printStatus(c.OutOrStdout(), raw)
@@ -66,18 +66,18 @@ func printStatus(out io.Writer, raw json.RawMessage) error {
 	if err := json.Unmarshal(raw, &s); err != nil {
 		return failed(fmt.Errorf("the gateway's answer: %w", err))
 	}
-	fmt.Fprintln(out, s.Health.Sentence)
+	fmt.Fprintln(out, safe(s.Health.Sentence))
 	if s.Fault != "" {
-		fmt.Fprintln(out, "The newest configuration does not run: "+s.Fault)
+		fmt.Fprintln(out, "The newest configuration does not run: "+safe(s.Fault))
 	}
 	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
 	fmt.Fprintln(w, "\nDEVICE\tLINK\tSTATE\tFOR\tTAGS\tMISSED\tERROR")
 	for _, d := range s.Devices {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%d\t%s\n", d.Name, d.Link, d.State, ago(s.Now, d.Since), d.Tags, d.Missed, d.Error)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%d\t%s\n", safe(d.Name), safe(d.Link), safe(d.State), ago(s.Now, d.Since), d.Tags, d.Missed, safe(d.Error))
 	}
 	fmt.Fprintln(w, "\nUPLINK\tBROKER\tSTATE\tPENDING\tDELIVERED\tERROR")
 	for _, u := range s.Uplinks {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%d\t%s\n", u.Name, u.Broker, u.State, u.Pending, u.Delivered, u.Error)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%d\t%s\n", safe(u.Name), safe(u.Broker), safe(u.State), u.Pending, u.Delivered, safe(u.Error))
 	}
 	return w.Flush()
 }

@@ -13,11 +13,11 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
-	"os"
 	"reflect"
 	"slices"
 	"strings"
 
+	"fieldferry/configs/regular"
 	"fieldferry/configs/strict"
 	"fieldferry/tag"
 )
@@ -103,10 +103,8 @@ func contents(w io.Writer, name string) {
 	if name == "" {
 		return
 	}
-	if info, err := os.Stat(name); err != nil || !info.Mode().IsRegular() || info.Size() > 1<<20 {
-		return
-	}
-	if b, err := os.ReadFile(name); err == nil {
+	const most = 1 << 20
+	if b, err := regular.Read(name, most+1); err == nil && len(b) <= most {
 		fmt.Fprintf(w, "%x;", sha256.Sum256(b))
 	}
 }

@@ -1,9 +1,12 @@
 package revision
 
 import (
+	"math"
 	"os"
 	"path/filepath"
 	"syscall"
+
+	"fieldferry/configs/regular"
 )
 
 // FS is what a Store needs of a directory; names are relative to it, with
@@ -36,8 +39,10 @@ type Dir string
 
 func (d Dir) path(name string) string { return filepath.Join(string(d), filepath.FromSlash(name)) }
 
-// ReadFile reads a file.
-func (d Dir) ReadFile(name string) ([]byte, error) { return os.ReadFile(d.path(name)) }
+// ReadFile reads a regular file; what else has the name is an error.
+func (d Dir) ReadFile(name string) ([]byte, error) {
+	return regular.Read(d.path(name), math.MaxInt64)
+}
 
 // WriteFile writes a file, with the directories above it, and waits for the
 // disk.

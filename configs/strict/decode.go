@@ -6,7 +6,9 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"strings"
 
+	"fieldferry/configs/regular"
 	"fieldferry/configs/tree"
 )
 
@@ -53,7 +55,7 @@ func (d *Decoder) Known(n *tree.Node, elsewhere func(key string) string, shapes 
 		if slices.Contains(keys, p.Key.Text) {
 			continue
 		}
-		hint := ""
+		var hint string
 		if n.Flow && p.Value.Kind == tree.Null && wholeNumber.MatchString(p.Key.Text) {
 			hint = "write a decimal point, not a comma"
 		} else {
@@ -223,7 +225,11 @@ func (d *Decoder) scalar(v reflect.Value, n *tree.Node, path bool) {
 		return
 	}
 	if path && v.Kind() == reflect.String && d.File != nil && n.Text != "" {
-		v.SetString(d.File(n.Text))
+		name := d.File(n.Text)
+		if strings.HasSuffix(n.Path(), "_file") && regular.Check(name) != nil {
+			d.Report.Add(n, fmt.Sprintf("%s %v", name, regular.ErrIrregular), "name a file")
+		}
+		v.SetString(name)
 	}
 }
 

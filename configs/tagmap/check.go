@@ -12,18 +12,43 @@ import (
 // check lets the drivers and the mapping look at what was built.
 func (m *Map) check() {
 	for _, l := range m.Links {
-		if drv := m.links[l].driver; drv != nil {
-			for _, f := range checkLink(drv, l) {
-				m.Fault(l, f.Device, f.Tag, f.Fault)
+		m.checkLink(l, l)
+	}
+	m.checkStrays()
+}
+
+// checkLink checks a link as it is, or a copy of it with further devices.
+func (m *Map) checkLink(l, whole *tag.Link) {
+	if drv := m.links[l].driver; drv != nil {
+		for _, f := range checkLink(drv, whole) {
+			m.Fault(l, f.Device, f.Tag, f.Fault)
+		}
+	}
+	for _, d := range whole.Devices {
+		for _, t := range d.Tags {
+			for _, f := range mapping.Check(t, m.mappings[t]) {
+				m.fault(m.tags[t], f)
 			}
 		}
-		for _, d := range l.Devices {
-			for _, t := range d.Tags {
-				for _, f := range mapping.Check(t, m.mappings[t]) {
-					m.fault(m.tags[t], f)
-				}
-			}
+	}
+}
+
+// checkStrays looks at devices whose name is missing, wrong or taken together
+// with the others of their link, so that their other faults are told in the
+// same run. A fault that has been told already is told once.
+func (m *Map) checkStrays() {
+	byLink := map[*tag.Link][]*tag.Device{}
+	var links []*tag.Link
+	for _, d := range m.strays {
+		if byLink[d.Link] == nil {
+			links = append(links, d.Link)
 		}
+		byLink[d.Link] = append(byLink[d.Link], d)
+	}
+	for _, l := range links {
+		whole := *l
+		whole.Devices = slices.Concat(l.Devices, byLink[l])
+		m.checkLink(l, &whole)
 	}
 }
 

@@ -49,7 +49,11 @@ func (b *builder) device(s *linkScope, n *tree.Node) *tag.Link {
 	}
 	ds.device.Link = l
 	b.deviceTags(ds)
-	if !named || !ds.enabled {
+	if !ds.enabled {
+		return nil
+	}
+	if !named {
+		b.m.strays = append(b.m.strays, ds.device)
 		return nil
 	}
 	if len(ds.device.Tags) == 0 {

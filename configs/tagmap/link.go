@@ -148,7 +148,7 @@ func (b *builder) name(n *tree.Node, name, what string, taken map[string]*tree.N
 
 const maxName = 200 // bytes: names become topic levels
 
-// badName says what keeps a text from being a name. Names become levels of
+// BadName says what keeps a text from being a name. Names become levels of
 // topics and parts of paths.
 func BadName(name string) (text, hint string) {
 	if i := strings.IndexAny(name, "/+#\x00"); i >= 0 {

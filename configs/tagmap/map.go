@@ -30,6 +30,7 @@ type Map struct {
 	Links    []*tag.Link // the enabled ones that have a device, in the order of the map
 	Disabled []string    // names of links, and paths of devices and tags, that are not enabled
 
+	strays   []*tag.Device // enabled ones without a name of their own: checked, never run
 	report   *tree.Report
 	decoder  *strict.Decoder
 	mappings map[*tag.Tag]mapping.Config

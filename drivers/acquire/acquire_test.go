@@ -3,6 +3,7 @@ package acquire
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -184,6 +185,55 @@ func TestShortBreakIsNotTold(t *testing.T) {
 	})
 }
 
+// TestDeviceThatEndsEveryConnection: its neighbours lose nothing, it is dead
+// like one that is silent, and what it answered before the end is kept.
+func TestDeviceThatEndsEveryConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake()
+		f.set("d3", func(context.Context) error { return fmt.Errorf("connection closed: %w", drivers.ErrLinkDown) })
+		r, b, stop := start(t, newLink(3, 200*time.Millisecond), f)
+		time.Sleep(40*time.Second + 100*time.Millisecond)
+		asked := f.count("d3")
+		for _, d := range []string{"d1", "d2"} {
+			if n := b.count(d, tag.Good); n < 200 || n > 203 {
+				t.Errorf("%s beside it: got %d good samples in 40 s, want 201", d, n)
+			}
+			if n := b.count(d, tag.Bad); n != 0 {
+				t.Errorf("%s beside it: got %d bad samples, want none", d, n)
+			}
+		}
+		if n := b.count("d3", tag.Bad); n != 1 || asked > 12 {
+			t.Errorf("the device itself: got %d bad samples and %d requests, want 1 and a handful", n, asked)
+		}
+		s := r.Stats()
+		if d := s.Devices[2]; !d.Dead || d.Missed == 0 || d.LastError == "" {
+			t.Errorf("the device itself is not told: %+v", d)
+		}
+		f.set("d3", nil)
+		time.Sleep(time.Minute)
+		stop()
+		if b.last("d3").Quality.Level != tag.Good || r.Stats().Devices[2].Dead {
+			t.Errorf("after its return: got %v", b.last("d3").Quality)
+		}
+	})
+}
+
+func TestWhatWasReadBeforeTheLinkWentIsKept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake()
+		f.partial = true
+		l := newLink(1, time.Second)
+		d := l.Devices[0]
+		d.Tags = append(d.Tags, &tag.Tag{Name: "t2", Device: d, Interval: time.Second})
+		_, b, stop := start(t, l, f)
+		time.Sleep(500 * time.Millisecond)
+		stop()
+		if n := b.count("d1", tag.Good); n != 1 || b.last("d1").Tag.Name != "t1" {
+			t.Errorf("got %d good samples, the last of %v, want 1 of t1", n, b.last("d1").Tag)
+		}
+	})
+}
+
 func TestDriverFaultsCostTheConnectionAlone(t *testing.T) {
 	foreign := newLink(1, time.Second).Devices[0].Tags[0]
 	for name, broken := range map[string]func(f *fake){
@@ -201,8 +251,9 @@ func TestDriverFaultsCostTheConnectionAlone(t *testing.T) {
 				if n := b.count("d1", tag.Good); n != 0 {
 					t.Errorf("good samples: got %d, want none", n)
 				}
-				if n := b.count("d1", tag.Bad); n != 1 {
-					t.Errorf("bad samples: got %d, want 1", n)
+				// Once because the link is down, once because the device is dead.
+				if n := b.count("d1", tag.Bad); n < 1 || n > 2 {
+					t.Errorf("bad samples: got %d, want 1 or 2", n)
 				}
 				if s := r.Stats(); s.LastError == "" || strings.Contains(name, "panic") != (s.Panics > 0) {
 					t.Errorf("stats: %d panics, last error %q", s.Panics, s.LastError)

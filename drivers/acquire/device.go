@@ -21,18 +21,20 @@ type device struct {
 	read   atomic.Uint64 // the number of the last read cycle
 	sample []*tag.Tag    // the tags that are read
 
-	missed  int           // answers missed in a row
-	dead    bool          //
-	probeAt time.Time     // when a dead device is tried again
-	pause   time.Duration // the pause before that
-	probes  int           // since it died
-	typical time.Duration // how long it usually takes to answer
+	next    map[time.Duration]time.Time // turns of its groups, by interval, kept from one connection to the next
+	blamed  bool                        // the last connection ended in the middle of a request to it
+	missed  int                         // answers missed in a row
+	dead    bool                        //
+	probeAt time.Time                   // when a dead device is tried again
+	pause   time.Duration               // the pause before that
+	probes  int                         // since it died
+	typical time.Duration               // how long it usually takes to answer
 
 	stats deviceStats
 }
 
 func newDevice(d *tag.Device) *device {
-	x := &device{dev: d}
+	x := &device{dev: d, next: map[time.Duration]time.Time{}}
 	for _, t := range d.Tags {
 		if t.Access.Readable() {
 			x.sample = append(x.sample, t)
@@ -42,8 +44,13 @@ func newDevice(d *tag.Device) *device {
 }
 
 // reset begins anew after a reconnect: no device is suspect, and a dead one is
-// probed at once.
+// probed at once. A device in whose turn the connection ended keeps what is
+// held against it: it may be what ends every connection.
 func (d *device) reset(now time.Time) {
+	if d.blamed {
+		d.blamed = false
+		return
+	}
 	d.pause, d.probes, d.probeAt = probeMin, 0, now
 	if !d.dead {
 		d.missed = 0

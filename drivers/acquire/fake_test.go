@@ -28,6 +28,7 @@ type fake struct {
 	push    bool
 	pushes  chan error // Subscribe pushes on nil, ends with anything else
 	foreign *tag.Tag   // returned by Read instead of the group's own tags
+	partial bool       // Read brings the first tag, and then the link goes
 	opens   int
 	reads   map[string]int
 	order   []string
@@ -91,6 +92,12 @@ func (g *fakeGroup) Read(ctx context.Context, dst []tag.Sample) ([]tag.Sample, e
 			t = foreign
 		}
 		dst = append(dst, tag.Sample{Tag: t, Value: tag.Int(1), Time: time.Now().UTC()})
+	}
+	if g.f.partial {
+		for i := range dst[1:] {
+			dst[1+i].Value, dst[1+i].Quality = tag.Value{}, tag.BadFor(tag.ReasonTimeout)
+		}
+		return dst, drivers.ErrLinkDown
 	}
 	return dst, nil
 }

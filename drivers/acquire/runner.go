@@ -49,6 +49,7 @@ type Runner struct {
 
 	devices []*device
 	stats   stats
+	got     bool                    // a device has answered on this connection
 	calling atomic.Int64            // Unix nanoseconds since when the link's goroutine has been in the driver; 0: it is not
 	session atomic.Pointer[session] // nil while the link is down
 }
@@ -81,16 +82,18 @@ func (r *Runner) Run(ctx context.Context) error {
 		if ctx.Err() != nil {
 			break
 		}
-		pause = r.nextPause(pause, time.Since(opened))
+		pause = r.nextPause(pause, r.got || time.Since(opened) >= steady)
 		r.linkFailed(err, pause)
 	}
 	return nil
 }
 
 // nextPause doubles the pause after each failure and begins again, without
-// any, after a connection that had held for a while.
-func (r *Runner) nextPause(last, held time.Duration) time.Duration {
-	if held >= steady {
+// any, after a connection that was good for something: on one that brought an
+// answer, or held for a while, one device that makes it close must not cost
+// its neighbours their turns. Their schedules bound how often that happens.
+func (r *Runner) nextPause(last time.Duration, good bool) time.Duration {
+	if good {
 		return 0
 	}
 	limit := r.link.Retry
@@ -116,6 +119,7 @@ func wait(ctx context.Context, d time.Duration) bool {
 }
 
 func (r *Runner) connectAndServe(ctx context.Context) error {
+	r.got = false
 	conn, err := r.open(ctx)
 	if err != nil {
 		return err

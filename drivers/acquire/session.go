@@ -126,6 +126,9 @@ func (s *session) run(ctx context.Context) error {
 	now := time.Now()
 	for _, g := range s.groups {
 		g.next = now
+		if kept := g.dev.next[g.interval]; kept.After(now) {
+			g.next = kept // a reconnect is no reason to ask early
+		}
 		if g.sub != nil {
 			s.subscribe(sctx, g)
 		}
@@ -248,6 +251,7 @@ func (s *session) turn(ctx, sctx context.Context, g *group) error {
 // that passed while the link was busy are overruns of a device that answers;
 // those of a dead one were never due.
 func (s *session) advance(g *group, now time.Time) {
+	defer func() { g.dev.next[g.interval] = g.next }()
 	g.next = g.next.Add(g.interval)
 	late := now.Sub(g.next)
 	if late < g.interval {
@@ -277,10 +281,28 @@ func (s *session) read(ctx context.Context, g *group) error {
 	now := time.Now()
 	s.r.stats.read(now.Sub(begin))
 	if err != nil {
+		s.rescue(g, got, err)
 		return s.failed(ctx, g, err)
 	}
 	s.buf = got[:0]
 	return s.deliver(g, got, now, now.Sub(begin))
+}
+
+// rescue hands on what was read before the link went.
+func (s *session) rescue(g *group, got []tag.Sample, err error) {
+	if !errors.Is(err, drivers.ErrLinkDown) {
+		return
+	}
+	good := slices.DeleteFunc(got, func(x tag.Sample) bool { return x.Quality.Level != tag.Good || x.Value.IsNull() })
+	if len(good) == 0 {
+		return
+	}
+	s.r.got = true
+	if err := g.stamp(good); err != nil {
+		s.r.log.Error("driver broke its contract", "device", g.dev.dev.Name, "err", err)
+		return
+	}
+	s.r.accept(good)
 }
 
 // deliver checks what the driver returned and hands it on.
@@ -315,6 +337,8 @@ func (s *session) failed(ctx context.Context, g *group, err error) error {
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case errors.Is(err, drivers.ErrLinkDown):
+		g.dev.blamed = true
+		s.missed(g, err)
 		return err
 	}
 	s.missed(g, err)
@@ -334,6 +358,7 @@ func (s *session) missed(g *group, err error) {
 
 // alive notes that a device answered.
 func (s *session) alive(d *device, now time.Time, took time.Duration) {
+	s.r.got = true
 	s.r.stats.alive()
 	if d.answered(now, took) {
 		s.revive(d, now)

@@ -27,7 +27,7 @@ var fences = []fence{
 	{"github.com/expr-lang/expr", []string{"mapping/calc"}, false, 0, "expressions over tags, with a limit on memory"},
 	{"github.com/danielgtaylor/huma/v2", []string{"web"}, false, 0, "the HTTP interface and its OpenAPI file"},
 	{"github.com/prometheus/client_golang", []string{"web"}, false, 0, "writes /metrics"},
-	{"github.com/klauspost/compress", []string{"buffer"}, false, 0, "compresses sealed blocks"},
+	{"github.com/klauspost/compress", []string{"buffer", "web"}, false, 0, "compresses sealed blocks and answers"},
 	{"github.com/spf13/cobra", []string{"cmd/gateway"}, false, 0, "the command line"},
 	{"github.com/coreos/go-systemd/v22", []string{"cmd/gateway", "internal/gateway"}, false, 0, "tells systemd that the gateway is ready and alive"},
 	{"golang.org/x/sys", []string{"buffer", "drivers/modbus", "internal/gateway", "internal/demo", "internal/peers", "cmd/gateway"}, true, 0, "mapped files, terminals, peer credentials"},

@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 )
@@ -43,6 +44,7 @@ func (p *Plant) WriteConfig(dir, buffer, listen string) error {
 // Welcome tells a person where to look and what to type.
 func (p *Plant) Welcome(out io.Writer, page, config string) {
 	host, port, _ := strings.Cut(strings.TrimPrefix(p.Broker, "mqtt://"), ":")
+	self, socket := os.Args[0], filepath.Join(filepath.Dir(config), "run", "control.sock")
 	fmt.Fprintf(out, `
   Fieldferry demo: a bottling line (Modbus TCP), four energy meters, a
   pasteurizer (Modbus RTU on %s) and a press (OPC UA).
@@ -52,8 +54,20 @@ func (p *Plant) Welcome(out io.Writer, page, config string) {
     write      mosquitto_pub -h %s -p %s -t 'hamburg/bottling/demo/_/set/filler/setpoint' -m 450
                (refused unless you started with --allow-writes)
     tag map    %s/tagmap.yaml
-
+    reload     %s reload --socket %s
+    status     %s status --socket %s
+    read       %s read meter01/power --socket %s
+%s
   The labeler falls silent for 20 of every 90 seconds. Ctrl-C ends everything.
 
-`, p.Serial, page, host, port, host, port, config)
+`, p.Serial, page, host, port, host, port, config, self, socket, self, socket, self, socket, advice())
+}
+
+// advice tells where mosquitto_sub and mosquitto_pub come from, to who has
+// none.
+func advice() string {
+	if _, err := exec.LookPath("mosquitto_sub"); err == nil {
+		return ""
+	}
+	return "\n  mosquitto_sub and mosquitto_pub are in the package mosquitto-clients.\n"
 }

@@ -153,7 +153,7 @@ func (p *Plant) updateStation(dev *slave, unit byte, s float64) {
 	dev.silent = unit == 3 && math.Mod(s, 90) > 70
 	speed := 300 + 60*math.Sin(s/20+float64(unit)) + noise(2)
 	dev.holding[0] = uint16(speed * 10)                 // 0.1 bottles/min
-	dev.setLong(dev.holding, 1, uint32(int64(s*5)%1e9)) // bottles
+	dev.setLong(dev.holding, 1, bottles(unit, s))       // bottles
 	dev.holding[3] = uint16(int64(s)/7) & 0b101         // status bits
 	dev.setFloat(dev.holding, 4, 2.5+0.3*math.Sin(s/5)) // bar
 	if _, ok := dev.holding[6]; !ok {
@@ -162,32 +162,10 @@ func (p *Plant) updateStation(dev *slave, unit byte, s float64) {
 	dev.bits[0], dev.bits[1] = true, int64(s)%30 < 3
 }
 
-// updateMeter lays values out as an Eastron SDM630 does: float32 in input
-// registers, high word first.
-func updateMeter(dev *slave, unit, s float64) {
-	dev.mu.Lock()
-	defer dev.mu.Unlock()
-	total := 0.0
-	for phase := range 3 {
-		u := 230 + 2*math.Sin(s/11+float64(phase)+unit) + noise(0.2)
-		i := 12 + 4*math.Sin(s/17+unit+float64(phase)) + noise(0.05)
-		a := uint16(2 * phase)
-		dev.setFloat(dev.input, 0+a, u)
-		dev.setFloat(dev.input, 6+a, i)
-		dev.setFloat(dev.input, 12+a, u*i)
-		total += u * i
-	}
-	if len(dev.input) < 400 { // every register of the map answers, most of them zero
-		for a := uint16(18); a < 400; a += 2 {
-			dev.setFloat(dev.input, a, 0)
-		}
-	}
-	for a, phase := uint16(200), 0; phase < 4; phase, a = phase+1, a+2 {
-		dev.setFloat(dev.input, a, 398+2*math.Sin(s/11+float64(phase)+unit))
-	}
-	dev.setFloat(dev.input, 52, total)
-	dev.setFloat(dev.input, 70, 50+noise(0.02))
-	dev.setFloat(dev.input, 72, 1000*unit+math.Mod(s, 1e7)*total/3.6e9)
+// bottles counts what a station has passed on since it was reset, each at
+// another time; the mean speed of all is 5 bottles/s.
+func bottles(unit byte, s float64) uint32 {
+	return uint32((int64(s*5) + 1_234_567*int64(unit)) % 1e9)
 }
 
 func noise(width float64) float64 { return (2*rand.Float64() - 1) * width }

@@ -8,7 +8,9 @@ import (
 	"sync"
 
 	"fieldferry/configs"
+	"fieldferry/configs/revision"
 	"fieldferry/drivers"
+	"fieldferry/internal/gateway/difference"
 	"fieldferry/mapping"
 	"fieldferry/mapping/calc"
 	"fieldferry/tag"
@@ -43,7 +45,10 @@ func (g *Gateway) adopt(next *configs.Gateway) error {
 	g.config, g.fault, g.tags = next, "", tags
 	g.generation++
 	g.mu.Unlock()
-	return errors.Join(err, keepGood(g.opts.ConfigDir, next))
+	if err == nil {
+		g.keepGood(next)
+	}
+	return err
 }
 
 // changedLinks are the links of next that do not run as they should.
@@ -135,7 +140,7 @@ func (g *Gateway) adoptUplinks(next *configs.Gateway) error {
 		g.mu.Lock()
 		p := g.uplinks[c.Name]
 		g.mu.Unlock()
-		if p != nil && sameUplink(p.of, p.config, next, c) {
+		if p != nil && difference.SameUplink(p.of, p.config, next, c) {
 			continue
 		}
 		if p != nil {
@@ -160,8 +165,11 @@ func (g *Gateway) adoptUplinks(next *configs.Gateway) error {
 	g.mu.Unlock()
 	for _, p := range gone {
 		g.removeUplink(p)
-		errs = append(errs, g.buffer.RemoveReader(p.config.Name))
 	}
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	g.forgetUplinks(next)
 	return errors.Join(errs...)
 }
 
@@ -204,34 +212,44 @@ func more(n int) string {
 	return fmt.Sprintf(" (and %d more faults)", n)
 }
 
-// keepGood copies a configuration that runs, so that a later broken one does
-// not keep the gateway from starting.
-func keepGood(dir string, cfg *configs.Gateway) error {
+// runsNewest says that what runs is what lies on the disk.
+func (g *Gateway) runsNewest() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.fault == ""
+}
+
+// keepGood keeps a configuration that runs, so that a later broken one does
+// not keep the gateway from starting. Where that is not possible it is told,
+// and the gateway runs all the same.
+func (g *Gateway) keepGood(cfg *configs.Gateway) {
+	if err := copyGood(g.opts.ConfigDir, cfg); err != nil {
+		g.log.Warn("the last good configuration is not kept", "err", err)
+	}
+}
+
+func copyGood(dir string, cfg *configs.Gateway) error {
 	good, next := filepath.Join(dir, lastGood), filepath.Join(dir, lastGood+".next")
 	if err := os.RemoveAll(next); err != nil {
-		return fmt.Errorf("keep the configuration: %w", err)
+		return err
 	}
 	for _, f := range cfg.Files {
 		if filepath.IsAbs(f.Name) {
 			continue // the administrator's file is not ours to keep
 		}
-		text, err := os.ReadFile(filepath.Join(dir, f.Name))
+		text, err := revision.Dir(dir).ReadFile(f.Name)
 		if err != nil {
-			return fmt.Errorf("keep the configuration: %w", err)
+			return err
 		}
-		to := filepath.Join(next, f.Name)
-		if err := os.MkdirAll(filepath.Dir(to), 0o700); err != nil {
-			return fmt.Errorf("keep the configuration: %w", err)
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(next, f.Name)), 0o700); err != nil {
+			return err
 		}
-		if err := os.WriteFile(to, text, 0o600); err != nil {
-			return fmt.Errorf("keep the configuration: %w", err)
+		if err := revision.Dir(next).WriteFile(f.Name, text, ""); err != nil {
+			return err
 		}
 	}
 	if err := os.RemoveAll(good); err != nil {
-		return fmt.Errorf("keep the configuration: %w", err)
+		return err
 	}
-	if err := os.Rename(next, good); err != nil {
-		return fmt.Errorf("keep the configuration: %w", err)
-	}
-	return nil
+	return os.Rename(next, good)
 }

@@ -49,18 +49,30 @@ type site struct {
 // newSite writes a configuration and starts a gateway on it.
 func newSite(t *testing.T, b *peers.Broker, links string) *site {
 	t.Helper()
+	s := prepareSite(t, b, links)
+	s.run()
+	s.Await("msg=\"gateway runs\"")
+	return s
+}
+
+// prepareSite writes a configuration.
+func prepareSite(t *testing.T, b *peers.Broker, links string) *site {
+	t.Helper()
 	s := &site{t: t, dir: t.TempDir()}
 	s.write("gateway.yaml", fmt.Sprintf(`gateway: {name: gw1, labels: {site: hamburg}}
 buffer: {dir: %s, max_bytes: 64MiB, min_free: 1MiB}
 uplinks:
-  - {name: plant, brokers: [%q], root: "{site}/{gateway}", topic: "{device}/{tag}", start: oldest}
+  - {name: plant, brokers: [%q], root: "{site}/{gateway}", topic: "{device}/{tag}", start: oldest, commands: {accept: [json, plain]}}
 web: {listen: "127.0.0.1:0"}
 `, filepath.Join(s.dir, "buffer"), b.URL()))
 	s.write("tagmap.yaml", links)
-	s.Program = peers.Start(t, binary, "run", "--config", s.config(), "--runtime", filepath.Join(s.dir, "run"),
-		"--admin", filepath.Join(s.dir, "none.yaml"))
-	s.Await("msg=\"gateway runs\"")
 	return s
+}
+
+func (s *site) run() {
+	s.t.Helper()
+	s.Program = peers.Start(s.t, binary, "run", "--config", s.config(), "--runtime", filepath.Join(s.dir, "run"),
+		"--admin", filepath.Join(s.dir, "admin.yaml"))
 }
 
 func (s *site) config() string { return filepath.Join(s.dir, "config") }
@@ -381,6 +393,7 @@ func (s *site) status() (st struct {
 	Links []struct {
 		Name     string
 		State    string
+		Connects uint64
 		Overruns uint64
 		Cycles   uint64
 	}

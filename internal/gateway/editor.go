@@ -6,14 +6,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"time"
 
 	"fieldferry/configs"
 	"fieldferry/configs/revision"
+	"fieldferry/internal/gateway/difference"
 	"fieldferry/tag"
 	"fieldferry/web/plant"
 )
@@ -82,7 +81,9 @@ func (g *Gateway) Apply(_ context.Context, d plant.Draft, author string) (plant.
 		return plant.Report{}, plant.ErrStale
 	}
 	if err != nil {
-		return plant.Report{}, fmt.Errorf("save the tag map: %w", err)
+		g.log.Error("the tag map is not saved", "err", err)
+		return plant.Report{Faults: []plant.Fault{{File: configs.TagMapFile, Text: fmt.Sprintf("the tag map cannot be saved: %v", err),
+			Hint: "nothing was changed; let the gateway's user write to " + g.opts.ConfigDir}}}, nil
 	}
 	if err := g.adopt(p.next); err != nil {
 		return plant.Report{}, fmt.Errorf("the change is saved, but not all of it runs: %w", err)
@@ -108,7 +109,7 @@ func (g *Gateway) plan(d plant.Draft) (planned, error) {
 	g.mu.Unlock()
 	p := planned{}
 	var err error
-	p.base, err = os.ReadFile(filepath.Join(g.opts.ConfigDir, configs.TagMapFile))
+	p.base, err = revision.Dir(g.opts.ConfigDir).ReadFile(configs.TagMapFile)
 	if err != nil {
 		return p, fmt.Errorf("read the tag map: %w", err)
 	}
@@ -139,7 +140,7 @@ func (g *Gateway) plan(d plant.Draft) (planned, error) {
 	if err != nil {
 		return p, err
 	}
-	p.report.Effects = g.effects(cur, p.next)
+	p.report.Effects = g.difference(cur, p.next)
 	return p, nil
 }
 
@@ -165,94 +166,9 @@ func pageFaults(faults configs.Faults, tagMap []byte) []plant.Fault {
 	return out
 }
 
-// effects tells the difference between two configurations in words.
-func (g *Gateway) effects(cur, next *configs.Gateway) []plant.Effect {
-	var out []plant.Effect
-	changed := g.changedLinks(next)
-	restarts := map[string]bool{}
-	for _, l := range changed {
-		restarts[l.Name] = true
-	}
-	for _, t := range next.Tags() {
-		if !restarts[t.Device.Link.Name] {
-			continue
-		}
-		old := cur.Find(t.Device.Name, t.Name)
-		if old == nil {
-			out = append(out, plant.Effect{Device: t.Device.Name, Tag: t.Name, Text: "new tag " + t.Path()})
-			continue
-		}
-		out = append(out, tagEffects(g.settings(cur, old), g.settings(next, t), t)...)
-	}
-	for _, t := range cur.Tags() {
-		if next.Find(t.Device.Name, t.Name) == nil {
-			out = append(out, plant.Effect{Device: t.Device.Name, Tag: t.Name, Text: "tag " + t.Path() + " is removed"})
-		}
-	}
-	out = append(out, linkEffects(cur, next, changed)...)
-	return append(out, uplinkEffects(cur, next)...)
-}
-
-func tagEffects(old, now map[string]plant.Setting, t *tag.Tag) (out []plant.Effect) {
-	keys := map[string]bool{}
-	for k := range old {
-		keys[k] = true
-	}
-	for k := range now {
-		keys[k] = true
-	}
-	for _, k := range slices.Sorted(maps.Keys(keys)) {
-		if a, b := old[k].Text, now[k].Text; a != b {
-			out = append(out, plant.Effect{Device: t.Device.Name, Tag: t.Name,
-				Text: fmt.Sprintf("%s of %s: %s → %s", k, t.Path(), orNothing(a), orNothing(b))})
-		}
-	}
-	return out
-}
-
-func orNothing(s string) string {
-	if s == "" {
-		return "not set"
-	}
-	return s
-}
-
-func linkEffects(cur, next *configs.Gateway, changed []*tag.Link) (out []plant.Effect) {
-	had, has := map[string]bool{}, map[string]bool{}
-	for _, l := range cur.Links {
-		had[l.Name] = true
-	}
-	for _, l := range next.Links {
-		has[l.Name] = true
-	}
-	for _, l := range changed {
-		text := fmt.Sprintf("link %s restarts: %s for a moment, all other links run on", l.Name, pausing(l))
-		if !had[l.Name] {
-			text = fmt.Sprintf("new link %s with %s", l.Name, deviceCount(l))
-		}
-		out = append(out, plant.Effect{Link: l.Name, Text: text})
-	}
-	for _, l := range cur.Links {
-		if !has[l.Name] {
-			out = append(out, plant.Effect{Link: l.Name, Text: fmt.Sprintf("link %s with %s is removed", l.Name, deviceCount(l))})
-		}
-	}
-	return out
-}
-
-// pausing says who pauses when a link restarts.
-func pausing(l *tag.Link) string {
-	if len(l.Devices) == 1 {
-		return "device " + l.Devices[0].Name + " pauses"
-	}
-	return fmt.Sprintf("its %d devices pause", len(l.Devices))
-}
-
-func deviceCount(l *tag.Link) string {
-	if len(l.Devices) == 1 {
-		return "1 device"
-	}
-	return fmt.Sprintf("%d devices", len(l.Devices))
+// difference tells what another configuration would change, in words.
+func (g *Gateway) difference(cur, next *configs.Gateway) []plant.Effect {
+	return difference.Effects(cur, next, g.changedLinks(next), g.settings)
 }
 
 func inWords(effects []plant.Effect) []string {
@@ -261,27 +177,6 @@ func inWords(effects []plant.Effect) []string {
 		words[i] = e.Text
 	}
 	return words
-}
-
-func uplinkEffects(cur, next *configs.Gateway) (out []plant.Effect) {
-	old := map[string]int{}
-	for i, u := range cur.Uplinks {
-		old[u.Name] = i
-	}
-	for _, u := range next.Uplinks {
-		i, had := old[u.Name]
-		delete(old, u.Name)
-		switch {
-		case !had:
-			out = append(out, plant.Effect{Text: "new uplink " + u.Name})
-		case !sameUplink(cur, cur.Uplinks[i], next, u):
-			out = append(out, plant.Effect{Text: "uplink " + u.Name + " connects anew"})
-		}
-	}
-	for _, name := range slices.Sorted(maps.Keys(old)) {
-		out = append(out, plant.Effect{Text: "uplink " + name + " is removed; what it had not sent is given up"})
-	}
-	return out
 }
 
 // Reload reads the configuration directory again and puts it into force.
@@ -297,13 +192,13 @@ func (g *Gateway) Reload(_ context.Context, author string) (plant.Report, error)
 		g.mu.Lock()
 		g.fault = faults[0].Error() + more(len(faults)-1)
 		g.mu.Unlock()
-		file, _ := os.ReadFile(filepath.Join(g.opts.ConfigDir, configs.TagMapFile)) // only to name the fields
+		file, _ := revision.Dir(g.opts.ConfigDir).ReadFile(configs.TagMapFile) // only to name the fields
 		return plant.Report{Faults: pageFaults(faults, file)}, nil
 	}
 	if err != nil {
 		return plant.Report{}, err
 	}
-	rep := plant.Report{Effects: g.effects(cur, next)}
+	rep := plant.Report{Effects: g.difference(cur, next)}
 	if err := g.adopt(next); err != nil {
 		return plant.Report{}, fmt.Errorf("not all of the new configuration runs: %w", err)
 	}

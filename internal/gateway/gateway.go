@@ -19,6 +19,7 @@ import (
 	_ "fieldferry/drivers/all" // the protocols
 	"fieldferry/live"
 	"fieldferry/mapping/calc"
+	"fieldferry/mqtt"
 	"fieldferry/tag"
 )
 
@@ -64,6 +65,13 @@ type Gateway struct {
 // broken configuration the last good one is used, and the fault shown; where
 // there is none, the error wraps configs.Faults.
 func New(o Options) (*Gateway, error) {
+	if o.AdminFile != "" {
+		abs, err := filepath.Abs(o.AdminFile) // so that its name is told from those of the directory
+		if err != nil {
+			return nil, fmt.Errorf("the administrator's file: %w", err)
+		}
+		o.AdminFile = abs
+	}
 	cfg, fault, err := loadOrLastGood(o)
 	if err != nil {
 		return nil, err
@@ -87,14 +95,17 @@ func New(o Options) (*Gateway, error) {
 // openState opens what outlives a run: the buffer and the audit.
 func (g *Gateway) openState(cfg *configs.Gateway) error {
 	bc := cfg.Buffer
-	bc.RuntimeDir = g.opts.RuntimeDir
+	if bc.RuntimeDir == buffer.Default().RuntimeDir {
+		bc.RuntimeDir = g.opts.RuntimeDir
+	}
 	b, err := buffer.Open(buffer.DirFS(), bc, g.log)
 	if err != nil {
 		return fmt.Errorf("open the buffer in %s: %w", bc.Dir, err)
 	}
 	audit, err := command.OpenAudit(filepath.Join(filepath.Dir(bc.Dir), "audit", "commands.jsonl"))
 	if err != nil {
-		return errors.Join(err, b.Close())
+		audit = nil // the service refuses every write then
+		g.log.Error("commands cannot be recorded: all writes are refused", "err", err)
 	}
 	g.buffer, g.audit = b, audit
 	g.commands = command.New(g.store, audit, g.log, time.Now)
@@ -117,6 +128,9 @@ func (g *Gateway) Run(ctx context.Context, hup <-chan os.Signal) (err error) {
 	if err != nil {
 		return err
 	}
+	if g.runsNewest() {
+		g.keepGood(cfg)
+	}
 	return g.serve(ctx, hup)
 }
 
@@ -124,6 +138,9 @@ func (g *Gateway) Run(ctx context.Context, hup <-chan os.Signal) (err error) {
 // fixed before the first sample.
 func (g *Gateway) startAll(cfg *configs.Gateway) error {
 	g.setRules(cfg)
+	if g.runsNewest() {
+		g.forgetUplinks(cfg)
+	}
 	for _, u := range cfg.Uplinks {
 		p, err := g.startUplink(cfg, u)
 		if err != nil {
@@ -136,15 +153,28 @@ func (g *Gateway) startAll(cfg *configs.Gateway) error {
 	return g.startLinks(cfg, cfg.Links, nil)
 }
 
+// forgetUplinks gives up the positions of uplinks that were taken out of the
+// configuration while the gateway was stopped: they would hold the log for
+// ever. One that is only disabled keeps its position.
+func (g *Gateway) forgetUplinks(cfg *configs.Gateway) {
+	for _, r := range g.buffer.Stats().Readers {
+		known := slices.Contains(cfg.Disabled, r.Name) || slices.ContainsFunc(cfg.Uplinks, func(u mqtt.Config) bool { return u.Name == r.Name })
+		if known {
+			continue
+		}
+		g.log.Warn("uplink is no longer configured: its samples are given up", "uplink", r.Name, "samples", r.Pending)
+		if err := g.buffer.RemoveReader(r.Name); err != nil {
+			g.log.Error("uplink not forgotten", "uplink", r.Name, "err", err)
+		}
+	}
+}
+
 // setRules tells the command service what this configuration allows.
 func (g *Gateway) setRules(cfg *configs.Gateway) {
 	g.commands.SetRules(command.Rules{
-		Allow: cfg.Admin.Writes,
-		Limits: func(t *tag.Tag) command.Limits {
-			m := cfg.Mapping(t)
-			return command.Limits{Min: m.Min, Max: m.Max}
-		},
-		Lane: g.laneOf,
+		Allow:  cfg.Admin.Writes,
+		Limits: g.limitsOf,
+		Lane:   g.laneOf,
 	})
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
@@ -125,7 +126,43 @@ func (l lane) Write(ctx context.Context, t *tag.Tag, v tag.Value) (tag.Value, er
 	if err != nil {
 		return tag.Value{}, err
 	}
-	return l.part.table.Engineering(t, got.Value), nil
+	back := l.part.table.Engineering(t, got.Value)
+	if !got.Value.IsNull() && !taken(raw, got.Value) {
+		return back, fmt.Errorf("%w: %v", command.ErrNotTaken, back)
+	}
+	return back, nil
+}
+
+// taken compares what was written with what was read back, both in the
+// device's own units, as far as its type can tell them apart.
+func taken(wrote, got tag.Value) bool {
+	if wrote == got {
+		return true
+	}
+	a, number := wrote.Number()
+	b, alike := got.Number()
+	if number != alike {
+		return false
+	}
+	if !number {
+		x, _ := wrote.Text()
+		y, _ := got.Text()
+		return strings.TrimRight(x, "\x00 ") == strings.TrimRight(y, "\x00 ")
+	}
+	return a == b || got.Kind() == tag.KindFloat32 && float32(a) == float32(b)
+}
+
+// limitsOf are the limits that the running link has for a tag: after a reload
+// a link that did not change still runs with the tags that it was made with.
+func (g *Gateway) limitsOf(t *tag.Tag) command.Limits {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	p := g.links[t.Device.Link.Name]
+	if p == nil {
+		return command.Limits{}
+	}
+	r, _ := p.table.Rule(t)
+	return command.Limits{Min: r.Config.Min, Max: r.Config.Max}
 }
 
 // laneOf finds the lane of a tag of the running configuration.

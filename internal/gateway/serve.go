@@ -7,13 +7,14 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"strconv"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
 
 	"fieldferry/web"
+	"fieldferry/web/health"
 )
 
 // stuck is how long one driver call or one look at the buffer may last before
@@ -153,33 +154,9 @@ func (g *Gateway) webConfig() web.Config {
 	return g.config.Web
 }
 
-// Sentence is the state of the gateway in words, for systemd and for people.
+// Sentence is the state of the gateway in words, on one line, as the page says
+// it: for systemd and for people.
 func (g *Gateway) Sentence() string {
 	st := g.Status()
-	up, dead, connected := 0, 0, 0
-	var pending uint64
-	for _, d := range st.Devices {
-		switch d.State {
-		case "up":
-			up++
-		case "dead", "down":
-			dead++
-		}
-	}
-	for _, u := range st.Uplinks {
-		if u.State == "up" {
-			connected++
-		}
-		pending = max(pending, u.Pending)
-	}
-	s := strconv.Itoa(up) + " of " + strconv.Itoa(len(st.Devices)) + " devices answer"
-	if dead > 0 {
-		s += ", " + strconv.Itoa(dead) + " do not"
-	}
-	s += "; " + strconv.Itoa(connected) + " of " + strconv.Itoa(len(st.Uplinks)) + " uplinks connected, " +
-		strconv.FormatUint(pending, 10) + " samples pending."
-	if st.Fault != "" {
-		s += " The newest configuration has faults and does not run."
-	}
-	return s
+	return strings.ReplaceAll(health.Of(&st, health.Counts{}).Sentence, "\n", "; ")
 }

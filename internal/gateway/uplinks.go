@@ -3,12 +3,12 @@ package gateway
 import (
 	"context"
 	"fmt"
-	"reflect"
 	"sync"
 	"time"
 
 	"fieldferry/buffer"
 	"fieldferry/configs"
+	"fieldferry/internal/gateway/difference"
 	"fieldferry/mapping/payload"
 	"fieldferry/mqtt"
 	"fieldferry/web/plant"
@@ -27,7 +27,7 @@ type uplinkPart struct {
 // startUplink makes an uplink run until stop. Its position in the buffer is
 // known by its name.
 func (g *Gateway) startUplink(cfg *configs.Gateway, c mqtt.Config) (*uplinkPart, error) {
-	enc, err := payload.Compile(c.Payload, varsOf(cfg, c))
+	enc, err := payload.Compile(c.Payload, difference.Vars(cfg, c))
 	if err != nil {
 		return nil, fmt.Errorf("uplink %s: %w", c.Name, err)
 	}
@@ -41,7 +41,7 @@ func (g *Gateway) startUplink(cfg *configs.Gateway, c mqtt.Config) (*uplinkPart,
 	}
 	u, err := mqtt.New(c, mqtt.Deps{
 		Reader: r, Encoder: enc, Commands: g.commands, Log: g.log, Clock: time.Now,
-		Gateway: mqtt.Identity{Name: cfg.Name, Version: g.opts.Version, BufferID: g.buffer.ID()},
+		Gateway: mqtt.Identity{Name: cfg.Name, Version: g.opts.Version, BufferID: g.buffer.ID(), Epoch: g.buffer.Stats().Epoch},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("uplink %s: %w", c.Name, err)
@@ -61,16 +61,6 @@ func (g *Gateway) startUplink(cfg *configs.Gateway, c mqtt.Config) (*uplinkPart,
 func (p *uplinkPart) stop() {
 	p.cancel()
 	p.done.Wait()
-}
-
-// varsOf are the placeholders that an uplink of a configuration has.
-func varsOf(cfg *configs.Gateway, c mqtt.Config) payload.Vars {
-	return payload.Vars{Gateway: cfg.Name, Uplink: c.Name, Labels: cfg.Labels}
-}
-
-// sameUplink says whether an uplink runs the same in two configurations.
-func sameUplink(a *configs.Gateway, ca mqtt.Config, b *configs.Gateway, cb mqtt.Config) bool {
-	return reflect.DeepEqual(ca, cb) && reflect.DeepEqual(varsOf(a, ca), varsOf(b, cb))
 }
 
 // uplinkStatus joins what the uplink knows of its connection and the buffer of

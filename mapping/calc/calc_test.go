@@ -234,7 +234,7 @@ func TestExpressions(t *testing.T) {
 		{`tag("s/mode") in ["auto", "remote"]`, "bool", "true good"},
 		{`tag("s/mode") + "!"`, "string", "auto! good"},
 		{`sum(tag("s2/run"), tag("s2/run"))`, "int64", "2 good"},
-		{`9223372036854775807 + 1 + 0 * tag("a/x")`, "", "9.223372036854775807e+18 good"},
+		{`9223372036854775807.0 + 1 + 0 * tag("a/x")`, "", "9.223372036854775807e+18 good"},
 		{`tag("a/x") / 0`, "", "+Inf good"}, // the mapping makes it bad
 		{`tag("big/n") * 1`, "", "9.007199254740994e+15 uncertain (integer beyond 2^53)"},
 		{`tag("s/mode") * 2`, "", "null bad (cannot be computed)"},

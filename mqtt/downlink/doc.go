@@ -12,6 +12,11 @@
 // that was received is carried out and answered even when the connection is
 // lost meanwhile; the answer then goes out on the next one, perhaps twice.
 //
+// Every command is in the audit, also one that is refused here: because it is
+// not to be understood, came too late, or too many are waiting. Of refusals at
+// most 20 a second are recorded one by one; a flood adds one record a second
+// that says how many more there were.
+//
 // Answers go to the response topic of the message (MQTT 5), with its
 // correlation data. Below the uplink's own root only {root}/_/reply/... is
 // allowed, for an answer must not pose as a value or as a command. A command

@@ -24,10 +24,16 @@ const (
 	finishTime  = 5 * time.Second // for commands under way and their answers when the gateway stops
 )
 
-// Commander carries out commands. It may block until the device answered.
+// Commander carries out commands and records them, *command.Service for one.
 type Commander interface {
+	// Execute may block until the device answered.
 	Execute(ctx context.Context, r command.Request) command.Result
+	// Refuse records a command that is refused without being carried out.
+	Refuse(r command.Request, reason string) command.Result
 }
+
+// stopping is why a command that comes too late is refused.
+const stopping = "the gateway stops"
 
 // Options say how commands are taken.
 type Options struct {
@@ -56,6 +62,7 @@ type Downlink struct {
 	root   string // {root}/: no answer may pose as something of ours
 	reply  string // {root}/_/reply/: except here
 
+	refused *refusals          // on their way into the audit
 	answers chan *wire.Message // sent to by lanes and receive, never closed; room for maxAnswers
 	slots   chan struct{}      // of the connection under way: one token per answer on its way
 	ctx     context.Context    // of the uplink's life: commands under way end with it
@@ -80,7 +87,8 @@ func New(o Options) *Downlink {
 	return &Downlink{
 		o: o, filter: set + "+/+", prefix: set, root: strings.TrimSuffix(set, "_/set/"), reply: o.Own("reply") + "/",
 		answers: make(chan *wire.Message, maxAnswers), lanes: map[string][]*job{}, flying: map[uint64]*wire.Message{},
-		count: Stats{Outcomes: map[string]uint64{}},
+		count:   Stats{Outcomes: map[string]uint64{}},
+		refused: newRefusals(o.Execute, o.Source),
 	}
 }
 
@@ -88,8 +96,10 @@ func New(o Options) *Downlink {
 // waits for those under way. It is called once.
 func (d *Downlink) Run(ctx context.Context, k *keep.Keeper) {
 	d.ctx = ctx
+	go d.refused.run()
 	k.Run(ctx, d)
 	d.wait()
+	d.refused.end()
 }
 
 // wait waits for the lanes. ctx has ended: enqueue starts no more.
@@ -235,13 +245,18 @@ func (d *Downlink) receive(m wire.Received) {
 	j := &job{reply: m.ResponseTopic, correlation: m.Correlation}
 	j.req.Source, j.req.Received = d.o.Source, now
 	if err := d.read(&m, j, now); err != nil {
-		d.decided(j, command.Result{ID: j.req.ID, Outcome: command.OutcomeRefused, Reason: err.Error(), At: now})
+		d.decided(j, d.refuse(j, err.Error()))
 		return
 	}
-	if !d.enqueue(j) {
-		d.decided(j, command.Result{ID: j.req.ID, Outcome: command.OutcomeRefused,
-			Reason: "too many commands are waiting", At: now})
+	if why := d.enqueue(j); why != "" {
+		d.decided(j, d.refuse(j, why))
 	}
+}
+
+// refuse has a refusal recorded, and returns it. It does not block.
+func (d *Downlink) refuse(j *job, reason string) command.Result {
+	d.refused.add(j.req, reason)
+	return command.Result{ID: j.req.ID, Outcome: command.OutcomeRefused, Reason: reason, At: d.o.Clock()}
 }
 
 // read makes a request of a message. An error says why it is refused.
@@ -256,14 +271,13 @@ func (d *Downlink) read(m *wire.Received, j *job, now time.Time) error {
 	}
 	j.req.Device, j.req.Tag = device, name
 	o, err := request.Parse(m.Payload, d.o.Forms)
-	j.req.ID = o.ID
+	j.req.ID, j.req.Value, j.req.Expires = o.ID, o.Value, o.Expires
 	switch {
 	case m.Retained:
 		return errors.New("a retained message is not a command: it may be of any age")
 	case err != nil:
 		return err
 	}
-	j.req.Value, j.req.Expires = o.Value, o.Expires
 	if m.Expiry != nil {
 		if end := now.Add(*m.Expiry); o.Expires.IsZero() || end.Before(o.Expires) {
 			j.req.Expires = end
@@ -275,12 +289,16 @@ func (d *Downlink) read(m *wire.Received, j *job, now time.Time) error {
 	return nil
 }
 
-// enqueue puts a command into the lane of its device, and starts the lane.
-func (d *Downlink) enqueue(j *job) bool {
+// enqueue puts a command into the lane of its device, and starts the lane, or
+// says why it does not.
+func (d *Downlink) enqueue(j *job) (refusal string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.count.Waiting >= maxWaiting || d.ctx.Err() != nil {
-		return false
+	switch {
+	case d.ctx.Err() != nil:
+		return stopping
+	case d.count.Waiting >= maxWaiting:
+		return "too many commands are waiting"
 	}
 	d.count.Waiting++
 	lane := append(d.lanes[j.req.Device], j)
@@ -288,7 +306,7 @@ func (d *Downlink) enqueue(j *job) bool {
 	if len(lane) == 1 {
 		d.wg.Go(func() { d.work(j.req.Device) })
 	}
-	return true
+	return ""
 }
 
 // work carries out the commands of one device until there is none.
@@ -311,7 +329,7 @@ func (d *Downlink) work(device string) {
 
 func (d *Downlink) execute(j *job) command.Result {
 	if d.ctx.Err() != nil {
-		return command.Result{ID: j.req.ID, Outcome: command.OutcomeRefused, Reason: "the gateway stops", At: d.o.Clock()}
+		return d.refuse(j, stopping)
 	}
 	ctx, cancel := context.WithTimeout(d.ctx, commandTime)
 	defer cancel()

@@ -31,8 +31,22 @@ const patience = 60 * time.Second
 type plant struct {
 	release chan struct{}
 
-	mu   sync.Mutex
-	done []command.Request
+	mu      sync.Mutex
+	done    []command.Request
+	refused []refusal
+}
+
+func (p *plant) Refuse(r command.Request, reason string) command.Result {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.refused = append(p.refused, refusal{r, reason})
+	return command.Result{Outcome: command.OutcomeRefused, Reason: reason, At: time.Now()}
+}
+
+func (p *plant) refusals() []refusal {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.refused)
 }
 
 func (p *plant) Execute(ctx context.Context, r command.Request) command.Result {
@@ -179,22 +193,30 @@ func TestCommandIsCarriedOutAndAnswered(t *testing.T) {
 
 func TestRefusals(t *testing.T) {
 	past, soon := uint32(0), uint32(60)
+	speed := func(id string, v tag.Value) command.Request {
+		return command.Request{ID: id, Device: "pump", Tag: "speed", Value: v}
+	}
 	for _, c := range []struct {
 		name, topic, payload string
 		change               func(*packets.Publish)
 		reason               string
+		audit                command.Request
 	}{
-		{"retained", "site/_/set/pump/speed", `{"value":1}`, func(m *packets.Publish) { m.Retain = true },
-			"a retained message is not a command: it may be of any age"},
-		{"expired message", "site/_/set/pump/speed", `{"value":1}`, func(m *packets.Publish) { m.Properties.MessageExpiry = &past }, "it expired at "},
+		{"retained", "site/_/set/pump/speed", `{"value":1,"id":"r"}`, func(m *packets.Publish) { m.Retain = true },
+			"a retained message is not a command: it may be of any age", speed("r", tag.Int(1))},
+		{"expired message", "site/_/set/pump/speed", `{"value":1}`, func(m *packets.Publish) { m.Properties.MessageExpiry = &past },
+			"it expired at ", speed("", tag.Int(1))},
 		{"expired by its own word", "site/_/set/pump/speed", `{"value":1,"expires":"2001-01-01T00:00:00Z"}`,
-			func(m *packets.Publish) { m.Properties.MessageExpiry = &soon }, "it expired at 2001-01-01T00:00:00Z"},
-		{"plain", "site/_/set/pump/speed", `7`, nil, `plain values are not accepted here, send {"value":...}`},
-		{"empty", "site/_/set/pump/speed", ``, nil, "the payload is empty"},
-		{"misspelt", "site/_/set/pump/speed", `{"valeu":1,"id":"x"}`, nil, `unknown key "valeu": value, id and expires are known`},
-		{"no tag", "site/_/set/pump/", `{"value":1}`, nil, `the topic "site/_/set/pump/" does not name a device and a tag`},
-		{"three levels", "site/_/set/pump/a/b", `{"value":1}`, nil, `the topic "site/_/set/pump/a/b" does not name a device and a tag`},
-		{"elsewhere", "other/pump/a", `{"value":1}`, nil, `the topic "other/pump/a" does not name a device and a tag`},
+			func(m *packets.Publish) { m.Properties.MessageExpiry = &soon }, "it expired at 2001-01-01T00:00:00Z", speed("", tag.Int(1))},
+		{"plain", "site/_/set/pump/speed", `7`, nil, `plain values are not accepted here, send {"value":...}`, speed("", tag.Value{})},
+		{"empty", "site/_/set/pump/speed", ``, nil, "the payload is empty", speed("", tag.Value{})},
+		{"broken", "site/_/set/pump/speed", `{"value":`, nil, "the payload is no JSON", speed("", tag.Value{})},
+		{"twice", "site/_/set/pump/speed", `{"value":1,"value":2,"id":"y"}`, nil, `the key "value" occurs twice`, speed("y", tag.Int(1))},
+		{"null", "site/_/set/pump/speed", `{"value":null,"id":"n"}`, nil, "a null cannot be written", speed("n", tag.Value{})},
+		{"misspelt", "site/_/set/pump/speed", `{"valeu":1,"id":"x"}`, nil, `unknown key "valeu": value, id and expires are known`, speed("x", tag.Value{})},
+		{"no tag", "site/_/set/pump/", `{"value":1}`, nil, `the topic "site/_/set/pump/" does not name a device and a tag`, command.Request{}},
+		{"three levels", "site/_/set/pump/a/b", `{"value":1}`, nil, `the topic "site/_/set/pump/a/b" does not name a device and a tag`, command.Request{}},
+		{"elsewhere", "other/pump/a", `{"value":1}`, nil, `the topic "other/pump/a" does not name a device and a tag`, command.Request{}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := start(t, brokertest.Script{}, request.Forms{JSON: true})
@@ -205,6 +227,12 @@ func TestRefusals(t *testing.T) {
 			}
 			if n := r.plant.executed(); len(n) > 0 {
 				t.Errorf("carried out: %+v", n)
+			}
+			r.eventually("the audit", func() bool { return len(r.plant.refusals()) == 1 })
+			a := r.plant.refusals()[0]
+			c.audit.Source, c.audit.Received, c.audit.Expires = "mqtt:plant", a.req.Received, a.req.Expires
+			if a.req != c.audit || a.reason != got.Reason || a.req.Received.IsZero() {
+				t.Errorf("audit %+v, want %+v: %s", a, c.audit, got.Reason)
 			}
 		})
 	}
@@ -265,8 +293,12 @@ func TestTooManyWaitingAreRefused(t *testing.T) {
 			t.Errorf("answer %+v", a)
 		}
 	}
+	r.eventually("the audit", func() bool { return len(r.plant.refusals()) == 10 })
 	close(r.plant.release)
 	r.answers(maxWaiting + 10)
+	if n := len(r.plant.refusals()); n != 10 {
+		t.Errorf("%d refusals in the audit, want 10", n)
+	}
 }
 
 func TestAnswerGoesOutOnTheNextConnection(t *testing.T) {

@@ -321,6 +321,34 @@ type counter int
 
 func (c *counter) Write(b []byte) (int, error) { *c += counter(len(b)); return len(b), nil }
 
+func TestNoErrorTellsAPassword(t *testing.T) {
+	for in, want := range map[string]string{
+		"mqtt://anna:secret@plc:1883":          `"mqtt://***@plc:1883" has`,
+		"anna:secret@plc":                      `"***@plc" does not begin`,
+		"anna:secret@mqtt://plc":               `"***@mqtt://plc" does not begin`,
+		"mqtt:anna:secret@plc":                 `"***@plc" names no host`,
+		"mqtt://anna:secret:1883":              `"mqtt://anna:***" has more than`,
+		"mqtt://[::1]:secret":                  `"mqtt://[::1]:***" is no URL`,
+		"mqtt://anna:se/cret@plc":              `"mqtt://***@plc" is no URL`,
+		"mqtt://anna:secret#@plc":              `"mqtt://***@plc" is no URL`,
+		"mqtt://anna:sec://ret@plc":            `"mqtt://***@plc" has more than`,
+		"mqtt://anna:secret@it@plc":            `"mqtt://***@plc" has`,
+		"mqtt://anna:secret%40plc":             `"mqtt://***%40plc" is no URL`,
+		"mqtt://anna:secret":                   `"mqtt://anna:***" is no URL`,
+		"wss://anna:secret@plc/mqtt":           `"wss://***@plc/mqtt": MQTT over`,
+		"mqtt://plc?user=anna&password=secret": `"mqtt://plc?***" has`,
+		"mqtt://a@plc?password=secret":         `"mqtt://***@plc?***" has`,
+		"mqtt://plc:1883#secret":               `"mqtt://plc:1883#***" has`,
+		"mqtt://anna:secret@plc:port":          `"mqtt://***@plc:***" is no URL`,
+		"mqtt://anna:secret@":                  `"mqtt://***@" has`,
+	} {
+		_, err := wire.ParseBroker(in)
+		if err == nil || !strings.HasPrefix(err.Error(), want) || strings.Contains(err.Error(), "secret") {
+			t.Errorf("ParseBroker(%q): got %v, want %s...", in, err, want)
+		}
+	}
+}
+
 func TestParseBroker(t *testing.T) {
 	for _, c := range []struct{ in, want, err string }{
 		{"mqtt://plc", "mqtt://plc:1883", ""},

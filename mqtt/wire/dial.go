@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"net/url"
 	"os"
 	"strconv"
@@ -45,6 +46,8 @@ func ParseBroker(s string) (Broker, error) {
 		return Broker{}, fmt.Errorf("%s has a user name or password in it", redacted(s))
 	case b.Host == "":
 		return Broker{}, fmt.Errorf("%s names no host", redacted(s))
+	case strings.Contains(b.Host, ":") && !isAddress(b.Host):
+		return Broker{}, fmt.Errorf("%s has more than a host and a port", redacted(s))
 	case u.Path != "" && u.Path != "/", u.RawQuery != "", u.Fragment != "":
 		return Broker{}, fmt.Errorf("%s has something behind the port", redacted(s))
 	}
@@ -54,19 +57,33 @@ func ParseBroker(s string) (Broker, error) {
 	return b, nil
 }
 
-// redacted quotes a URL without what may be a password.
+func isAddress(host string) bool {
+	_, err := netip.ParseAddr(host)
+	return err == nil
+}
+
+// redacted quotes a URL without what may be a password: what stands before an
+// @, also where that is written as %40 or the scheme comes too late, what
+// stands where a port should be, and a query.
 func redacted(s string) string {
-	scheme, rest, found := strings.Cut(s, "://")
-	if !found {
-		scheme, rest = "", s
+	const mask = "***"
+	scheme := ""
+	if at := strings.Index(s, "://"); at >= 0 && !strings.ContainsAny(s[:at], "@:/?#%") {
+		scheme, s = s[:at+3], s[at+3:]
 	}
-	if at := strings.LastIndexByte(rest, '@'); at >= 0 {
-		rest = "***" + rest[at:]
+	if at := max(strings.LastIndexByte(s, '@'), strings.LastIndex(s, "%40")); at >= 0 {
+		s = mask + s[at:]
 	}
-	if found {
-		rest = scheme + "://" + rest
+	if at := strings.IndexAny(s, "?#"); at >= 0 {
+		s = s[:at+1] + mask
 	}
-	return strconv.Quote(rest)
+	end := strings.IndexAny(s+"/", "/?#")
+	host, rest := s[:end], s[end:]
+	port := strings.IndexByte(host, ']') + 1 // an address in brackets has colons of its own
+	if at := strings.IndexByte(host[port:], ':'); at >= 0 && strings.Trim(host[port+at+1:], "0123456789") != "" {
+		host = host[:port+at+1] + mask
+	}
+	return strconv.Quote(scheme + host + rest)
 }
 
 func or(s, fallback string) string {

@@ -163,6 +163,12 @@ function Effects({ effects }: { effects: Schemas["Effect"][] }) {
   );
 }
 
+/** Where a fault stands, as far as it is known: file:line:column path. */
+function placeOf(f: Schemas["Fault"]): string {
+  const spot = [f.file ?? "", f.line ?? 0, f.column ?? 0].filter((part) => part !== "" && part !== 0).join(":");
+  return [spot, f.path ?? ""].filter((part) => part !== "").join(" ");
+}
+
 function Faults({ faults }: { faults: Schemas["Fault"][] }) {
   return (
     <div className="banner banner-bad" role="alert">
@@ -172,15 +178,15 @@ function Faults({ faults }: { faults: Schemas["Fault"][] }) {
           <li key={i}>
             {f.device !== undefined && (
               <b>
-                {f.device}/{f.tag}:{" "}
+                {f.tag === undefined || f.tag === "" ? f.device : `${f.device}/${f.tag}`}:{" "}
               </b>
             )}
             {f.text}
             {f.hint !== undefined && <> – {f.hint}</>}
-            {f.file !== undefined && (
+            {placeOf(f) !== "" && (
               <span className="dim">
                 {" "}
-                ({f.file}:{f.line}:{f.column} {f.path})
+                ({placeOf(f)})
               </span>
             )}
           </li>

@@ -1,4 +1,4 @@
-package segment
+package frame
 
 import (
 	"encoding/binary"
@@ -11,19 +11,28 @@ import (
 // maxFrame bounds a dictionary frame, so that each fits into a block.
 const maxFrame = 32 << 10
 
-// AppendTag appends the dictionary frame of a tag: what a later run needs to
-// know of it to route, name and describe its samples. Labels that would make
-// the frame larger than 32 KiB are left out.
-func AppendTag(dst []byte, id uint32, t *tag.Tag) []byte {
-	p := appendTagFields(nil, id, t, true)
+// Fields are what a later run needs to know of a tag to route, name and
+// describe its samples, as they lie in a dictionary. Equal fields mean the
+// same tag.
+type Fields []byte
+
+// FieldsOf returns the fields of a tag. Labels that would make them larger
+// than 32 KiB are left out.
+func FieldsOf(t *tag.Tag) Fields {
+	p := appendTagFields(nil, t, true)
 	if len(p) > maxFrame {
-		p = appendTagFields(nil, id, t, false)
+		p = appendTagFields(nil, t, false)
 	}
-	return appendFrame(dst, opTag, p)
+	return p
 }
 
-func appendTagFields(p []byte, id uint32, t *tag.Tag, labels bool) []byte {
-	p = binary.AppendUvarint(p, uint64(id))
+// Append appends the dictionary frame of the tag.
+func (f Fields) Append(dst []byte, id uint32) []byte {
+	p := binary.AppendUvarint(nil, uint64(id))
+	return appendFrame(dst, opTag, append(p, f...))
+}
+
+func appendTagFields(p []byte, t *tag.Tag, labels bool) []byte {
 	p = append(p, byte(t.Class), retainByte(t.Retain))
 	p = appendString(p, clip(t.Name))
 	p = appendString(p, clip(t.Type))
@@ -74,10 +83,13 @@ func appendLabels(dst []byte, labels, base map[string]string) []byte {
 	return dst
 }
 
-// AppendReason appends the dictionary frame of a reason.
-func AppendReason(dst []byte, id uint32, text string) []byte {
+// Reason is the text of a reason.
+type Reason string
+
+// Append appends the dictionary frame of the reason.
+func (r Reason) Append(dst []byte, id uint32) []byte {
 	p := binary.AppendUvarint(nil, uint64(id))
-	return appendFrame(dst, opReason, appendString(p, text))
+	return appendFrame(dst, opReason, appendString(p, string(r)))
 }
 
 func appendFrame(dst []byte, op byte, payload []byte) []byte {
@@ -88,30 +100,36 @@ func appendFrame(dst []byte, op byte, payload []byte) []byte {
 
 // Dict is called for the entries of a dictionary block. Either may be nil.
 type Dict struct {
-	Tag    func(id uint32, t *tag.Tag)
+	Tag    func(id uint32, fields Fields)
 	Reason func(id uint32, text string)
 }
 
-// Read reads a dictionary block. A tag is rebuilt with a device and a link of
-// its own; Index, Address, Access, Interval, Options and the list of the
-// device's tags are not kept in the log. Entries before a corrupt one are
-// delivered.
+// Read reads a dictionary block. Entries before a corrupt one are delivered.
 func (d Dict) Read(payload []byte) error {
 	return eachFrame(payload, func(op byte, in *reader) {
 		id := uint32(in.uvarint())
-		switch op {
-		case opTag:
-			t := readTag(in)
-			if !in.err && d.Tag != nil {
-				d.Tag(id, t)
-			}
-		case opReason:
-			text := in.string()
-			if !in.err && d.Reason != nil {
+		switch {
+		case in.err:
+		case op == opTag && d.Tag != nil:
+			d.Tag(id, in.p[in.off:])
+		case op == opReason && d.Reason != nil:
+			if text := in.string(); !in.err {
 				d.Reason(id, text)
 			}
 		}
 	})
+}
+
+// Tag rebuilds a tag from its fields, with a device and a link of its
+// own. Index, Address, Access, Interval, Options and the list of the device's
+// tags are not kept in the log.
+func (f Fields) Tag() (*tag.Tag, error) {
+	in := reader{p: f}
+	t := readTag(&in)
+	if in.err {
+		return nil, errFrame(opTag)
+	}
+	return t, nil
 }
 
 // eachFrame calls use for each frame of a block without samples. A frame that

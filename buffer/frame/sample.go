@@ -1,4 +1,4 @@
-package segment
+package frame
 
 import (
 	"encoding/binary"
@@ -177,9 +177,10 @@ type Rows struct {
 	left uint32
 }
 
-// NewRows reads the samples of b. The payload must not change meanwhile.
-func NewRows(b *Block) Rows {
-	return Rows{r: reader{p: b.Payload}, seq: b.FirstSeq, left: b.Count}
+// NewRows reads the count samples of a payload, the first of which has the
+// number seq. The payload must not change meanwhile.
+func NewRows(payload []byte, count uint32, seq uint64) Rows {
+	return Rows{r: reader{p: payload}, seq: seq, left: count}
 }
 
 // Left is the number of samples not read yet.

@@ -1,14 +1,24 @@
-package segment
+package frame
 
 import (
 	"encoding/binary"
 	"time"
+
+	"fieldferry/buffer/disk"
 )
 
 // Count is a number of samples and why.
 type Count struct {
 	Reason string
 	N      uint64
+}
+
+// Gap is a run of samples that are not there: From up to, not including, To
+// of the log, counted from 0. An empty reason means that every reader of their
+// time had settled them.
+type Gap struct {
+	From, To uint64
+	Reason   string
 }
 
 // Reader is the whole account of one reader. Every time it is written it is
@@ -28,14 +38,13 @@ type Reader struct {
 	PutAside  []Count
 }
 
-// AppendReader appends the frame of r.
-func AppendReader(dst []byte, r *Reader) []byte {
-	p := appendReaderFields(nil, r)
-	return appendFrame(dst, opReader, p)
-}
+// Append appends the frame of r.
+func (r *Reader) Append(dst []byte) []byte { return appendFrame(dst, opReader, r.AppendCell(nil)) }
 
-func appendReaderFields(p []byte, r *Reader) []byte {
-	p = append(p, byte(flagTrusted(r.Removed)))
+// AppendCell appends r as the bytes of a fixed place in shared memory, without
+// allocating. ParseCell reads them.
+func (r *Reader) AppendCell(p []byte) []byte {
+	p = append(p, flag(r.Removed))
 	p = appendString(p, r.Name)
 	for _, v := range [...]uint64{r.Start, r.Ord, r.Seq, r.Delivered, r.Filtered} {
 		p = binary.AppendUvarint(p, v)
@@ -74,18 +83,14 @@ func readCounts(in *reader) []Count {
 	return cs
 }
 
-// AppendCell appends r as the bytes of a fixed place in shared memory, without
-// allocating. ParseCell reads them.
-func AppendCell(dst []byte, r *Reader) []byte { return appendReaderFields(dst, r) }
-
 // ParseCell reads what AppendCell wrote.
-func ParseCell(p []byte) (Reader, error) {
+func (r *Reader) ParseCell(p []byte) error {
 	in := reader{p: p}
-	r := readReader(&in)
+	*r = readReader(&in)
 	if in.err {
-		return Reader{}, errFrame(opReader)
+		return errFrame(opReader)
 	}
-	return r, nil
+	return nil
 }
 
 // Drop is the record of samples that are gone and were not delivered to every
@@ -100,8 +105,8 @@ type Drop struct {
 	Devices  []Count // per device name, most first; the rest is under ""
 }
 
-// AppendDrop appends the frame of d.
-func AppendDrop(dst []byte, d *Drop) []byte {
+// Append appends the frame of d.
+func (d *Drop) Append(dst []byte) []byte {
 	p := appendString(nil, d.Reason)
 	for _, v := range [...]uint64{d.From, d.To, d.FirstSeq, d.LastSeq, uint64(d.Oldest), uint64(d.Newest)} {
 		p = binary.AppendUvarint(p, v)
@@ -120,19 +125,24 @@ func readDrop(in *reader) Drop {
 	return d
 }
 
-// Skip says that the samples From up to, not including, To were settled by
-// every reader before they would have been written. Nothing is missing.
-type Skip struct{ From, To uint64 }
-
-// AppendSkip appends the frame of s.
-func AppendSkip(dst []byte, s Skip) []byte {
-	p := binary.AppendUvarint(nil, s.From)
-	return appendFrame(dst, opSkip, binary.AppendUvarint(p, s.To))
+// AppendSkip appends a frame which says that nothing is missing in the gap:
+// every reader had settled its samples before they would have been written.
+func (g Gap) AppendSkip(dst []byte) []byte {
+	p := binary.AppendUvarint(nil, g.From)
+	return appendFrame(dst, opSkip, binary.AppendUvarint(p, g.To))
 }
 
-// AppendClock appends the frame of c.
-func AppendClock(dst []byte, c *Clock) []byte {
-	p := append([]byte(nil), byte(flagTrusted(c.Trusted)))
+// Clock ties the log's own time to the machine's clocks. The log's time only
+// runs while somebody can vouch for it, so that age never depends on a wrong
+// wall clock.
+type Clock struct {
+	Log time.Duration // the log's own time
+	disk.Clock
+}
+
+// Append appends the frame of c.
+func (c *Clock) Append(dst []byte) []byte {
+	p := append([]byte(nil), flag(c.Trusted))
 	p = binary.AppendVarint(p, int64(c.Log))
 	p = binary.AppendVarint(p, c.Wall.UnixNano())
 	p = binary.AppendVarint(p, int64(c.Up))
@@ -140,7 +150,9 @@ func AppendClock(dst []byte, c *Clock) []byte {
 }
 
 func readClock(in *reader) Clock {
-	c := Clock{Trusted: in.byte()&1 != 0, Log: time.Duration(in.varint())}
+	c := Clock{}
+	c.Trusted = in.byte()&1 != 0
+	c.Log = time.Duration(in.varint())
 	c.Wall = time.Unix(0, in.varint()).UTC()
 	c.Up = time.Duration(in.varint())
 	copy(c.Boot[:], in.take(16))
@@ -149,17 +161,13 @@ func readClock(in *reader) Clock {
 
 // State is what the log as a whole remembers.
 type State struct {
-	NextTag    uint32 // dictionary numbers below it are taken
-	NextReason uint32
-	Readers    uint32  // at the start of a segment: how many accounts are with it
-	Dropped    []Count // samples gone before every reader had them, since the log began
+	Readers uint32  // at the start of a segment: how many accounts are with it
+	Dropped []Count // samples gone before every reader had them, since the log began
 }
 
-// AppendState appends the frame of s.
-func AppendState(dst []byte, s *State) []byte {
-	p := binary.AppendUvarint(nil, uint64(s.NextTag))
-	p = binary.AppendUvarint(p, uint64(s.NextReason))
-	p = binary.AppendUvarint(p, uint64(s.Readers))
+// Append appends the frame of s.
+func (s *State) Append(dst []byte) []byte {
+	p := binary.AppendUvarint(nil, uint64(s.Readers))
 	return appendFrame(dst, opState, appendCounts(p, s.Dropped))
 }
 
@@ -175,14 +183,10 @@ type Footer struct {
 
 const footerLen = 41
 
-// FooterSize is the length on disk of a footer block: it is the last one, so
-// it is found from the end of the file.
-const FooterSize = BlockHeader + (footerLen+2+7)&^7
-
-// AppendFooter appends the frame of f.
-func AppendFooter(dst []byte, f *Footer) []byte {
+// Append appends the frame of f. Its length is always the same.
+func (f *Footer) Append(dst []byte) []byte {
 	p := make([]byte, 0, footerLen)
-	p = append(p, byte(flagTrusted(f.Clean)))
+	p = append(p, flag(f.Clean))
 	for _, v := range [...]uint64{f.Count, f.NextSeq, f.EndOrd, uint64(f.Oldest), uint64(f.Newest)} {
 		p = binary.LittleEndian.AppendUint64(p, v)
 	}
@@ -200,7 +204,7 @@ func readFooter(in *reader) Footer {
 type Meta struct {
 	Reader func(*Reader)
 	Drop   func(*Drop)
-	Skip   func(Skip)
+	Skip   func(Gap)
 	Clock  func(*Clock)
 	State  func(*State)
 	Footer func(*Footer)
@@ -216,7 +220,7 @@ func (m Meta) Read(payload []byte) error {
 		case opDrop:
 			pass(in, m.Drop, readDrop(in))
 		case opSkip:
-			s := Skip{From: in.uvarint(), To: in.uvarint()}
+			s := Gap{From: in.uvarint(), To: in.uvarint()}
 			if s.To < s.From {
 				in.fail()
 			}
@@ -226,13 +230,20 @@ func (m Meta) Read(payload []byte) error {
 		case opClock:
 			pass(in, m.Clock, readClock(in))
 		case opState:
-			s := State{NextTag: uint32(in.uvarint()), NextReason: uint32(in.uvarint()), Readers: uint32(in.uvarint())}
+			s := State{Readers: uint32(in.uvarint())}
 			s.Dropped = readCounts(in)
 			pass(in, m.State, s)
 		case opFooter:
 			pass(in, m.Footer, readFooter(in))
 		}
 	})
+}
+
+func flag(on bool) byte {
+	if on {
+		return 1
+	}
+	return 0
 }
 
 func pass[T any](in *reader, use func(*T), v T) {

@@ -1,0 +1,190 @@
+package buffer
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"fieldferry/buffer/segment"
+)
+
+// damageRig has a log of several sealed segments of many blocks, closed in
+// order, that nobody has read.
+func damageRig(t *testing.T) *rig {
+	g := emptyRig(t, rigConfig())
+	g.lim.segment = 32 << 10
+	g.open()
+	g.reader("a", StartNow)
+	for range 60 {
+		g.append(120)
+		g.sync()
+	}
+	if err := g.b.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return g
+}
+
+// segments lists the segment files, oldest first.
+func (g *rig) segments() []string {
+	g.t.Helper()
+	names, err := g.m.ReadDir(g.cfg.Dir)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	var out []string
+	for _, n := range names {
+		if strings.HasSuffix(n, ".seg") {
+			out = append(out, filepath.Join(g.cfg.Dir, n))
+		}
+	}
+	return out
+}
+
+// drainDamaged reads everything and checks that what is missing is counted
+// exactly. It returns the number of missing samples.
+func drainDamaged(g *rig) uint64 {
+	g.t.Helper()
+	g.open()
+	rr := g.readers["a"]
+	rr.lastSeen = 0
+	n := g.read(rr, 1<<20)
+	g.settle(rr, n)
+	lost := g.lost("a")
+	if missing := uint64(g.next-1) - uint64(n); missing != lost {
+		g.t.Fatalf("%d of %d samples are missing, %d are counted: %v", missing, g.next-1, lost, g.stats("a").Dropped)
+	}
+	g.conserved()
+	return lost
+}
+
+// TestAnyPageDestroyed destroys each 4 KiB page of the log in turn: at most
+// the blocks that lie in it are lost, the number is exact, the log opens, and
+// the file is set aside.
+func TestAnyPageDestroyed(t *testing.T) {
+	const page = 4096
+	worst := uint64(0)
+	for fi := 0; ; fi++ {
+		g := damageRig(t)
+		files := g.segments()
+		if fi >= len(files) {
+			break
+		}
+		var pages int
+		g.m.Damage(files[fi], func(p []byte) { pages = (len(p) + page - 1) / page })
+		for i := range pages {
+			g := damageRig(t)
+			name := g.segments()[fi]
+			rnd := rand.New(rand.NewPCG(uint64(i), 1))
+			g.m.Damage(name, func(p []byte) {
+				for j := i * page; j < min(len(p), (i+1)*page); j++ {
+					p[j] = byte(rnd.Uint32())
+				}
+			})
+			g.fork(fmt.Sprintf("page %d of file %d", i, fi), func(g *rig) {
+				lost := drainDamaged(g)
+				if lost > 120*8 { // blocks of 120 samples, some 600 bytes each
+					g.t.Fatalf("%d samples lost with one page", lost)
+				}
+				worst = max(worst, lost)
+				aside(g, lost)
+			})
+		}
+	}
+	t.Logf("at most %d samples lost with one page", worst)
+}
+
+// aside settles everything and expects a damaged segment to be kept.
+func aside(g *rig, lost uint64) {
+	g.t.Helper()
+	for range 4 {
+		g.append(1)
+		g.tick()
+	}
+	st := g.b.Stats()
+	if lost > 0 && st.SetAside == 0 && st.Segments < 2 {
+		g.t.Fatalf("nothing was set aside: %+v", st)
+	}
+}
+
+// TestBitFlips flips single bits all over the log.
+func TestBitFlips(t *testing.T) {
+	for i := range uint64(60) {
+		g := damageRig(t)
+		rnd := rand.New(rand.NewPCG(i, 2))
+		files := g.segments()
+		name := files[rnd.IntN(len(files))]
+		g.m.Damage(name, func(p []byte) { p[rnd.IntN(len(p))] ^= 1 << rnd.IntN(8) })
+		g.fork(fmt.Sprintf("flip %d", i), func(g *rig) {
+			if lost := drainDamaged(g); lost > 120 {
+				g.t.Fatalf("%d samples lost with one bit", lost)
+			}
+		})
+	}
+}
+
+// TestHeadersGone destroys the header and the accounts of every segment: no
+// sample is lost, and the reader starts at the oldest one.
+func TestHeadersGone(t *testing.T) {
+	g := damageRig(t)
+	for _, name := range g.segments() {
+		g.m.Damage(name, func(p []byte) { clear(p[:min(len(p), segment.HeaderSize+200)]) })
+	}
+	if lost := drainDamaged(g); lost != 0 {
+		t.Fatalf("%d samples lost with the headers", lost)
+	}
+}
+
+// TestEverythingGone: files full of garbage, of zeros and of nothing do not
+// keep the log from opening, and none of them is deleted.
+func TestEverythingGone(t *testing.T) {
+	g := damageRig(t)
+	for i, name := range g.segments() {
+		g.m.Damage(name, func(p []byte) {
+			for j := range p {
+				p[j] = byte(i * j)
+			}
+		})
+	}
+	before := len(g.segments())
+	g.open()
+	g.append(3)
+	rr := g.readers["a"]
+	rr.lastSeen = g.next - 4
+	if n := g.read(rr, 100); n != 3 {
+		t.Fatalf("got %d samples, want the 3 new ones", n)
+	}
+	g.conserved()
+	g.settle(rr, 3)
+	g.sync()
+	g.tick()
+	if st := g.b.Stats(); st.SetAside < before-1 {
+		t.Fatalf("%d of %d files were set aside", st.SetAside, before)
+	}
+}
+
+// TestFileGone: a segment that somebody deleted is counted, exactly.
+func TestFileGone(t *testing.T) {
+	for _, running := range []bool{false, true} {
+		g := damageRig(t)
+		if running {
+			g.open()
+		}
+		if err := g.m.Remove(g.segments()[1]); err != nil {
+			t.Fatal(err)
+		}
+		if !running {
+			g.open()
+		}
+		rr := g.readers["a"]
+		rr.lastSeen = 0
+		n := g.read(rr, 1<<20)
+		g.settle(rr, n)
+		if lost := g.lost("a"); lost == 0 || uint64(n)+lost != uint64(g.next-1) {
+			t.Fatalf("running %v: got %d of %d samples, %d counted: %v", running, n, g.next-1, lost, g.stats("a").Dropped)
+		}
+		g.conserved()
+	}
+}

@@ -1,0 +1,85 @@
+package buffer
+
+import (
+	"math/rand/v2"
+	"syscall"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// TestModel lets rapid do what it likes to a buffer, with the rig as its
+// model: whatever the order of appends, reads, settlements, syncs, failures,
+// kills and power cuts, every sample comes in order and unchanged, what was
+// promised is there or counted, no number is used twice, and every account
+// adds up.
+func TestModel(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		cfg := rigConfig()
+		if rapid.Bool().Draw(t, "written through") {
+			cfg.RuntimeDir = ""
+		}
+		lossy := rapid.Bool().Draw(t, "small")
+		if lossy {
+			cfg.MaxBytes = 40 << 10
+		}
+		g := newRig(t, cfg)
+		g.reader("a", StartNow)
+		g.reader("b", StartNow)
+		g.sync()
+		pick := func(t *rapid.T) *rigReader {
+			return g.readers[rapid.SampledFrom([]string{"a", "b"}).Draw(t, "reader")]
+		}
+		t.Repeat(map[string]func(*rapid.T){
+			"append": func(t *rapid.T) { g.append(rapid.IntRange(1, 200).Draw(t, "samples")) },
+			"read":   func(t *rapid.T) { g.read(pick(t), rapid.IntRange(1, 500).Draw(t, "samples")) },
+			"settle": func(t *rapid.T) { g.settle(pick(t), rapid.IntRange(1, 500).Draw(t, "samples")) },
+			"sync":   func(*rapid.T) { g.sync() },
+			"tick":   func(*rapid.T) { g.tick() },
+			"rewind": func(t *rapid.T) {
+				g.rewind(pick(t))
+			},
+			"fail": func(t *rapid.T) {
+				left := rapid.IntRange(1, 20).Draw(t, "operations")
+				g.m.Plan(func(int, string, string) error {
+					if left--; left < 0 {
+						return nil
+					}
+					return syscall.EIO
+				})
+			},
+			"restart": func(*rapid.T) {
+				g.m.Plan(nil)
+				if err := g.b.Close(); err != nil {
+					g.t.Fatal(err)
+				}
+				g.promise(g.next)
+				g.openAgain()
+			},
+			"kill": func(*rapid.T) {
+				g.m.Plan(nil)
+				g.kill()
+				g.openAgain()
+			},
+			"power cut": func(t *rapid.T) {
+				g.m.Plan(nil)
+				g.reboot(rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "luck"), 0)))
+				g.openAgain()
+			},
+			"": func(*rapid.T) { g.conserved() },
+		})
+		g.m.Plan(nil)
+		g.kill()
+		g.open()
+		g.afterCrash(lossy || g.loose)
+	})
+}
+
+// openAgain opens after an end of any kind: what was settled without being
+// durable may come again.
+func (g *rig) openAgain() {
+	g.open()
+	for _, rr := range g.readers {
+		rr.got, rr.lastSeen, rr.low = nil, rr.saved, rr.saved
+	}
+}
