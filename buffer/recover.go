@@ -84,6 +84,12 @@ func (b *Buffer) begin() {
 	b.retain()
 }
 
+// strayRange is how far apart runs begin whose start is not durable. Two of
+// them repeat numbers if one begins within the samples of the other: with a
+// million samples each that is less likely than 1 in 100 million. Some thirty
+// such runs stay below 2^53, up to which JavaScript counts exactly.
+const strayRange = 1 << 48
+
 // stray moves the sequence numbers of a run that could not make its start
 // durable: should this run end without a trace, the next one must not give
 // the same ones again. Those of a run that goes on from an earlier one start
@@ -95,7 +101,7 @@ func (b *Buffer) stray() {
 		return
 	}
 	o := b.originLocked()
-	o.Delta += (1 + rand.Uint64N(1023)) * epochGap
+	o.Delta += epochGap + rand.Uint64N(strayRange)
 	b.resetLocked(o)
 	b.log.Warn("the buffer starts without a disk: sequence numbers jump", "next", o.Ord+o.Delta+1)
 }
