@@ -107,7 +107,7 @@ vet:
 
 .PHONY: lint
 lint:
-	$(TOOL) golangci-lint run ./...
+	$(TOOL) golangci-lint run --allow-parallel-runners ./...
 
 .PHONY: shell-check
 shell-check:
