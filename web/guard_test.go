@@ -213,7 +213,7 @@ func TestBodies(t *testing.T) {
 
 func TestPanicIsAnswered(t *testing.T) {
 	var log bytes.Buffer
-	h := guard(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("the secret cause at /root/x.go") }), slog.New(slog.NewTextHandler(&log, nil)))
+	h := guard(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("the secret cause at /srv/x.go") }), slog.New(slog.NewTextHandler(&log, nil)))
 	req := httptest.NewRequest("GET", "/api/status", nil)
 	req.Host = "localhost"
 	w := httptest.NewRecorder()
