@@ -17,6 +17,9 @@ type Sample struct {
 	Quality Quality
 	Time    time.Time
 	Read    uint64
+	// BySource says that Time is the device's own, not the gateway's: a repair
+	// of the gateway's clock does not touch it.
+	BySource bool
 }
 
 // Quality is how far a sample may be trusted, and why not further. The zero

@@ -139,7 +139,7 @@ func (g *group) fetch(ctx context.Context, dst []tag.Sample, which []int, ids []
 }
 
 func (p *point) sample(r value.Reading) tag.Sample {
-	return tag.Sample{Tag: p.tag, Value: r.Value, Quality: r.Quality, Time: r.Time}
+	return tag.Sample{Tag: p.tag, Value: r.Value, Quality: r.Quality, Time: r.Time, BySource: r.BySource}
 }
 
 // mostKinds is how many kinds of unknown structures one value may hold.

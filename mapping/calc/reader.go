@@ -37,10 +37,11 @@ type reader struct {
 
 // inputs is what the sources say together.
 type inputs struct {
-	missing int    // bad, or without a value
-	unread  int    // of those, never read since the start
-	reason  string // why the result is uncertain, empty if it is not
-	time    time.Time
+	missing  int    // bad, or without a value
+	unread   int    // of those, never read since the start
+	reason   string // why the result is uncertain, empty if it is not
+	time     time.Time
+	bySource bool // time is that of a source's own clock
 }
 
 func newReader(t *tag.Tag, o *TagOptions, c *conn) *reader {
@@ -91,7 +92,7 @@ func (r *reader) gather() inputs {
 		s, read := c.Get()
 		r.values[i] = nil
 		if s.Time.After(in.time) {
-			in.time = s.Time
+			in.time, in.bySource = s.Time, s.BySource
 		}
 		if !read || s.Quality.Level >= tag.Bad || s.Value.IsNull() {
 			in.missing++
@@ -117,7 +118,7 @@ func (r *reader) gather() inputs {
 
 // compute makes the sample of the values that gather read.
 func (r *reader) compute(in inputs) tag.Sample {
-	s := tag.Sample{Tag: r.tag, Time: in.time}
+	s := tag.Sample{Tag: r.tag, Time: in.time, BySource: in.bySource}
 	if s.Time.IsZero() {
 		s.Time = time.Now().UTC() // no source was ever read, or tells a time
 	}

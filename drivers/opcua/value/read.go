@@ -32,6 +32,7 @@ type Reading struct {
 	Value     tag.Value
 	Quality   tag.Quality
 	Time      time.Time  // the source's, else the server's, else when it was received; UTC
+	BySource  bool       // Time is the server's or its source's
 	Overflow  bool       // the server's queue lost values before this one
 	Unlearned *ua.NodeID // set when the value is a structure of an encoding that Learn does not know yet
 }
@@ -50,8 +51,11 @@ func (r Reader) Read(dv *ua.DataValue, received time.Time) Reading {
 		return Reading{Quality: tag.BadFor("no answer"), Time: received.UTC()}
 	}
 	out := Reading{Quality: quality(dv.Status), Overflow: Overflowed(dv.Status)}
-	var odd bool
-	if out.Time, odd = pickTime(dv, received); odd && out.Quality.Reason == "" {
+	t, odd := pickTime(dv)
+	if out.Time, out.BySource = t, !t.IsZero(); !out.BySource {
+		out.Time = received.UTC()
+	}
+	if odd && out.Quality.Reason == "" {
 		out.Quality.Reason = reasonSourceTime
 	}
 	if out.Quality.Level == tag.Bad {
@@ -96,9 +100,9 @@ var (
 
 func believable(t time.Time) bool { return !t.Before(earliest) && t.Before(latest) }
 
-// pickTime chooses the time of a sample and says whether a source timestamp
-// was there and not to be believed.
-func pickTime(dv *ua.DataValue, received time.Time) (_ time.Time, odd bool) {
+// pickTime returns the time that the server tells of a value, zero if it tells
+// none, and says whether a source timestamp was there and not to be believed.
+func pickTime(dv *ua.DataValue) (_ time.Time, odd bool) {
 	if dv.Has(ua.DataValueSourceTimestamp) && !dv.SourceTimestamp.IsZero() {
 		if believable(dv.SourceTimestamp) {
 			return addPicoseconds(dv.SourceTimestamp, dv.SourcePicoseconds), false
@@ -108,7 +112,7 @@ func pickTime(dv *ua.DataValue, received time.Time) (_ time.Time, odd bool) {
 	if dv.Has(ua.DataValueServerTimestamp) && believable(dv.ServerTimestamp) {
 		return addPicoseconds(dv.ServerTimestamp, dv.ServerPicoseconds), odd
 	}
-	return received.UTC(), odd
+	return time.Time{}, odd
 }
 
 // addPicoseconds adds the fraction below 100 ns, which is sent in units of 10
