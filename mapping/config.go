@@ -92,7 +92,7 @@ func Check(t *tag.Tag, c Config) tag.Faults {
 		add("stale_after", fmt.Sprintf("stale_after %s is shorter than the interval %s", c.StaleAfter, t.Interval),
 			"the tag would be stale between any two reads: use at least two intervals")
 	}
-	if k := kindOf(t.Type); k == wireText || k == wireBool {
+	if k := kindOf(typeOf(t)); k == wireText || k == wireBool {
 		for _, f := range []struct {
 			path string
 			used bool
