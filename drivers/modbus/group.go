@@ -23,6 +23,8 @@ type group struct {
 	layouts []layout.Layout // of tags, by index
 	places  []place         // of tags, by index
 
+	described described // tags that the device tells the place of
+
 	blocks []*block // what is asked, in order
 	first  int      // index of the silent block that is asked first
 	cycle  uint64   // counts calls of Read
@@ -75,14 +77,16 @@ func (b *block) what(unit byte) string {
 
 // Read asks for every block of the group.
 func (g *group) Read(ctx context.Context, dst []tag.Sample) ([]tag.Sample, error) {
-	if g.stale {
-		g.replan()
+	if err := g.again(ctx); err != nil {
+		return dst, err
 	}
 	g.cycle++
 	base, now := len(dst), time.Now().UTC()
-	for _, t := range g.tags {
+	for i, t := range g.tags {
 		q := tag.BadFor(tag.ReasonTimeout)
-		if !t.Access.Readable() {
+		if reason := g.described.missing[i]; reason != "" {
+			q = tag.BadFor(reason)
+		} else if !t.Access.Readable() {
 			q = tag.BadFor(reasonWriteOnly)
 		}
 		dst = append(dst, tag.Sample{Tag: t, Quality: q, Time: now})

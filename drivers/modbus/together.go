@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"fieldferry/drivers/modbus/layout"
+	"fieldferry/drivers/modbus/sunspec"
 	"fieldferry/drivers/modbus/wire"
 	"fieldferry/tag"
 )
@@ -25,6 +26,9 @@ func (g *group) place() {
 	g.places = make([]place, len(g.tags))
 	for i, t := range g.tags {
 		s := sets[t]
+		if g.described.missing[i] != "" {
+			continue // it lies nowhere
+		}
 		if s == nil {
 			start, n := g.layouts[i].Span()
 			g.places[i] = place{start, n, []int{i}}
@@ -150,6 +154,8 @@ func togetherFault(t *tag.Tag, name string, s *set) (text, hint string) {
 		return fmt.Sprintf("one of %s and %s is not read at all: its access is write", t.Name, name), "use access: read-write, or leave it out"
 	case t.Interval != other.Interval:
 		return fmt.Sprintf("%s is read every %v, but %s every %v", t.Name, t.Interval, name, other.Interval), "give both the same interval"
+	case sunspec.Is(other.Address):
+		return fmt.Sprintf("where %s lies is known only when the device is asked", name), "leave it out"
 	case len(faults) > 0 || len(others) > 0:
 		return "", "" // reported there
 	case l.Table != lo.Table:
