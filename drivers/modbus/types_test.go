@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -218,18 +219,18 @@ func TestReadModifyWriteUnknown(t *testing.T) {
 		l := newLink(t, "modbus-tcp", s.Endpoint(), map[int][]string{1: writable})
 		l.Devices[0].Options.(*DeviceOptions).WriteBits = write.BitsReadModifyWrite
 		_, g := open(t, l)
-		writes := 0
+		var writes atomic.Int32
 		s.Handle(func(conn *modbustest.Conn, r modbustest.Request) {
 			if r.PDU[0] == 6 {
-				writes++
+				writes.Add(1)
 			}
 			if r.N != silentAt {
 				conn.Write(conn.Answer(r))
 			}
 		})
 		_, err := writeTo(t, l, g[0], "bit", tag.Bool(true))
-		if err == nil || errors.Is(err, drivers.ErrOutcomeUnknown) != want.unknown || writes != want.writes {
-			t.Errorf("silent at request %d: %v and %d writes, want unknown %t and %d", silentAt, err, writes, want.unknown, want.writes)
+		if err == nil || errors.Is(err, drivers.ErrOutcomeUnknown) != want.unknown || int(writes.Load()) != want.writes {
+			t.Errorf("silent at request %d: %v and %d writes, want unknown %t and %d", silentAt, err, writes.Load(), want.unknown, want.writes)
 		}
 	}
 }
