@@ -27,6 +27,9 @@ import (
 // ErrPowerCut is returned by every operation after the power was cut.
 var ErrPowerCut = errors.New("power cut")
 
+// ErrShort is the error of a read or a write that stopped just before its end.
+var ErrShort = fmt.Errorf("one byte short: %w", io.ErrShortWrite)
+
 // Memory is where files lie in memory: a power cut leaves nothing of them.
 const Memory = "/run/"
 
@@ -98,8 +101,8 @@ func (m *Machine) CutAt(op int) {
 
 // Plan sets what fails: f is called before every operation with its number,
 // counted from 0, its kind (such as write, sync, create, remove) and the file,
-// and its error is the operation's. A write that fails has written half. nil:
-// nothing fails.
+// and its error is the operation's. A write that fails has written half; with
+// ErrShort all but the last byte, with EROFS nothing. nil: nothing fails.
 func (m *Machine) Plan(f func(op int, kind, name string) error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
