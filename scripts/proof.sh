@@ -2,7 +2,7 @@
 # The long runs: what a short test cannot show, because it needs many
 # repetitions or much time. Ends with 1 when any of them failed.
 #
-#   FUZZTIME=60s ROUNDS=20 STATES=10000000 KILLS=200 scripts/proof.sh
+#   FUZZTIME=60s ROUNDS=20 STATES=10000000 KILLS=200 CUTS=50 scripts/proof.sh
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 
@@ -28,6 +28,7 @@ run "kills and failures at every operation, $rounds workloads" env CRASH_SEEDS="
   go test -v -timeout 240m -run 'KillAtEveryOperation|EveryOperationFails' ./buffer
 run "kill -9 of a process that appends" env KILLS="${KILLS:-200}" \
   go test -v -timeout 60m -run 'KillNine' ./buffer
+run "power cuts of a real kernel" make --no-print-directory proof-powercut CUTS="${CUTS:-50}"
 run "the buffer against its model" go test -timeout 60m -run 'Model' ./buffer -rapid.checks 5000
 if grep -rqE --include='*_test.go' --exclude-dir={node_modules,testdata,build} '^//go:build .*\bproof\b' .; then
   run "tests tagged proof" scripts/gotest.sh proof -timeout 240m -v
