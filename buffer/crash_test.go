@@ -28,36 +28,6 @@ func seeds(t *testing.T) uint64 {
 	return n
 }
 
-// TestPowerCutAtEveryOperation cuts the power before every single operation of
-// a workload, and reboots twice from there with different luck.
-func TestPowerCutAtEveryOperation(t *testing.T) {
-	for _, c := range crashCases {
-		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
-			states := 0
-			for seed := range seeds(t) {
-				n := countOps(t, c.cfg, seed)
-				for cut := range n {
-					g := crashRig(t, c.cfg)
-					start := g.m.Ops()
-					g.m.CutAt(max(cut, start))
-					work(g, rand.New(rand.NewPCG(seed, 0)), crashSteps)
-					g.m.CutAt(0)
-					for luck := range uint64(2) {
-						states++
-						g.fork(fmt.Sprintf("seed %d cut %d luck %d", seed, cut, luck), func(g *rig) {
-							rnd := rand.New(rand.NewPCG(luck, uint64(cut)))
-							g.reboot(rnd)
-							survive(g, rnd, c.lossy)
-						})
-					}
-				}
-			}
-			t.Logf("%d crash states", states)
-		})
-	}
-}
-
 // TestKillAtEveryOperation kills the process before every single operation of
 // a workload.
 func TestKillAtEveryOperation(t *testing.T) {

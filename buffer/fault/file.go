@@ -37,6 +37,7 @@ func (f *file) WriteAt(p []byte, off int64) (int, error) {
 	if err != nil {
 		p = p[:len(p)/2]
 	}
+	f.ino.own()
 	end := int(off) + len(p)
 	if end > len(f.ino.data) {
 		f.ino.data = resize(f.ino.data, end)
@@ -58,6 +59,7 @@ func (f *file) Truncate(size int64) error {
 	if err := f.m.op("truncate", f.name); err != nil {
 		return err
 	}
+	f.ino.own()
 	f.ino.data = resize(f.ino.data, int(size))
 	return nil
 }
@@ -73,6 +75,7 @@ func (f *file) Sync() error {
 		}
 		return err
 	}
+	f.ino.own()
 	for s := range f.ino.dirty {
 		lo, hi := s*sector, min((s+1)*sector, len(f.ino.data))
 		if lo < hi {
