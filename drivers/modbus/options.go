@@ -92,7 +92,7 @@ func tagOptions(t *tag.Tag) TagOptions {
 }
 
 func (o DeviceOptions) limits() plan.Limits {
-	return plan.Limits{MaxRegisters: o.MaxRegisters, MaxBits: o.MaxBits}
+	return plan.Limits{Max: [4]int{o.MaxBits, o.MaxBits, o.MaxRegisters, o.MaxRegisters}}
 }
 
 // wire turns the options of a link into what the link layer takes.
