@@ -16,21 +16,17 @@ import (
 )
 
 func init() {
-	drivers.Register("modbus-tcp", &driver{})
-	drivers.Register("modbus-rtu", &driver{rtu: true})
-}
-
-// driver is both drivers; it keeps no state.
-type driver struct {
-	rtu bool
+	drivers.Register("modbus-tcp", newDriver(overTCP))
+	drivers.Register("modbus-rtu", newDriver(overRTU))
+	drivers.Register("modbus-ascii", newDriver(overASCII))
 }
 
 // Options returns the defaults.
 func (d *driver) Options() drivers.Options {
 	dev := defaultDevice()
 	o := drivers.Options{Device: &dev, Tag: &TagOptions{}}
-	if d.rtu {
-		link := defaultRTU()
+	if d.serial() {
+		link := d.lineDefaults()
 		o.Link = &link
 	} else {
 		link := defaultTCP()
@@ -47,14 +43,7 @@ func (d *driver) Check(l *tag.Link) []drivers.Fault {
 			faults = append(faults, drivers.Fault{Device: dev, Tag: t, Fault: f})
 		}
 	}
-	if _, f := d.endpoint(l.Endpoint); f != nil {
-		add(nil, nil, *f)
-	}
-	if d.rtu {
-		add(nil, nil, of(l.Options, defaultRTU).faults()...)
-	} else {
-		add(nil, nil, of(l.Options, defaultTCP).faults()...)
-	}
+	add(nil, nil, d.linkFaults(l)...)
 	for _, dev := range l.Devices {
 		add(dev, nil, deviceOptions(dev).faults()...)
 		for _, t := range dev.Tags {
@@ -68,48 +57,16 @@ func (d *driver) Check(l *tag.Link) []drivers.Fault {
 	return faults
 }
 
-// exchanger is what both link layers offer.
-type exchanger interface {
-	Exchange(ctx context.Context, unit byte, req frame.PDU) (wire.Reply, error)
-	Close() error
-	Stats() wire.Stats
-}
+// exchanger is a link of any framing.
+type exchanger = wire.Link
 
 // Open connects to a link.
 func (d *driver) Open(ctx context.Context, l *tag.Link, log *slog.Logger) (drivers.Conn, error) {
-	e, fault := d.endpoint(l.Endpoint)
-	if fault != nil {
-		return nil, *fault
-	}
-	link, err := d.connect(ctx, l, e)
+	link, err := d.connect(ctx, l, log)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", drivers.ErrLinkDown, err)
 	}
 	return &conn{link: link, log: log, writers: map[*tag.Device]*write.Writer{}, chains: map[*tag.Device]*sunspec.Chain{}}, nil
-}
-
-func (d *driver) connect(ctx context.Context, l *tag.Link, e endpoint) (exchanger, error) {
-	if !d.rtu {
-		o := of(l.Options, defaultTCP)
-		w := o.wire(l)
-		w.AnyUnit = o.AcceptAnyUnit
-		return orError(wire.DialTCP(ctx, e.address, w))
-	}
-	o := of(l.Options, defaultRTU)
-	w := o.wire(l)
-	w.LateWindow = o.LateWindow
-	if e.port != "" {
-		return orError(wire.OpenRTU(ctx, e.port, o.Serial, w))
-	}
-	return orError(wire.DialRTU(ctx, e.address, w))
-}
-
-// orError keeps a nil pointer from becoming an interface that is not nil.
-func orError[T exchanger](link T, err error) (exchanger, error) {
-	if err != nil {
-		return nil, err
-	}
-	return link, nil
 }
 
 // conn is an open link.
@@ -143,7 +100,7 @@ func (c *conn) Prepare(ctx context.Context, d *tag.Device, tags []*tag.Tag) (dri
 	if err := g.describe(ctx); err != nil {
 		return nil, err
 	}
-	g.place()
+	g.locate()
 	g.replan()
 	return g, nil
 }

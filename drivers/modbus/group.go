@@ -21,7 +21,7 @@ type group struct {
 	limits  plan.Limits
 	tags    []*tag.Tag
 	layouts []layout.Layout // of tags, by index
-	places  []place         // of tags, by index
+	spots   []spot          // of tags, by index
 
 	described described // tags that the device tells the place of
 
@@ -53,12 +53,13 @@ const reasonWriteOnly = "write only"
 func (g *group) replan() {
 	var items []plan.Item
 	for i, l := range g.layouts {
-		if p := g.places[i]; len(p.members) > 0 && g.tags[i].Access.Readable() {
+		if p := g.spots[i]; len(p.members) > 0 && g.tags[i].Access.Readable() {
 			items = append(items, plan.Item{Table: l.Table, Start: p.start, Length: p.length, Tag: i})
 		}
 	}
 	g.blocks, g.first, g.stale = nil, 0, false
-	for _, b := range plan.Blocks(items, g.limits) {
+	char := 11 * time.Second / 9600
+	for _, b := range plan.Blocks(items, g.limits, plan.Serial(char, 7*char/2, 5*time.Millisecond, 1)) {
 		g.blocks = append(g.blocks, newBlock(b))
 	}
 }
@@ -99,7 +100,7 @@ func (g *group) Read(ctx context.Context, dst []tag.Sample) ([]tag.Sample, error
 	return dst, err
 }
 
-// flatten puts the parts of blocks that were taken apart in their places.
+// flatten puts the parts of blocks that were taken apart in their spots.
 func (g *group) flatten() {
 	var flat []*block
 	var add func(b *block)
@@ -177,7 +178,7 @@ func (r *round) visit(ctx context.Context, b *block) error {
 		r.g.c.log.Info("register is there again", "device", r.g.dev.Name, "tag", r.g.tags[b.Items[0].Tag].Name)
 	}
 	for _, it := range b.Items {
-		for _, i := range r.g.places[it.Tag].members {
+		for _, i := range r.g.spots[it.Tag].members {
 			decode(&r.out[i], &r.g.layouts[i], reply, b.Start)
 		}
 	}
@@ -187,7 +188,7 @@ func (r *round) visit(ctx context.Context, b *block) error {
 // fill marks every tag of a block.
 func (r *round) fill(b *block, q tag.Quality, at time.Time) {
 	for _, it := range b.Items {
-		for _, i := range r.g.places[it.Tag].members {
+		for _, i := range r.g.spots[it.Tag].members {
 			s := &r.out[i]
 			s.Value, s.Quality, s.Time = tag.Value{}, q, at
 		}

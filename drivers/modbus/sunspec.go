@@ -42,7 +42,7 @@ func sunspecLayout(t *tag.Tag) (layout.Layout, tag.Faults) {
 	return layout.Layout{Address: layout.Address{Table: layout.HoldingRegisters}, Type: layout.Uint16, Length: 1}, faults
 }
 
-// described are the tags of a group that the device itself tells the place of.
+// described are the tags of a group that the device itself tells the whereabouts of.
 type described struct {
 	tags    []int          // their indices
 	missing map[int]string // those that it has not told, with the reason
@@ -148,7 +148,7 @@ func (g *group) again(ctx context.Context) error {
 		if err := g.describe(ctx); err != nil {
 			return err
 		}
-		g.place()
+		g.locate()
 		g.stale = true
 	}
 	if g.stale {
