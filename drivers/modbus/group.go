@@ -10,7 +10,6 @@ import (
 	"fieldferry/drivers/modbus/frame"
 	"fieldferry/drivers/modbus/layout"
 	"fieldferry/drivers/modbus/plan"
-	"fieldferry/drivers/modbus/wire"
 	"fieldferry/tag"
 )
 
@@ -22,6 +21,7 @@ type group struct {
 	limits  plan.Limits
 	tags    []*tag.Tag
 	layouts []layout.Layout // of tags, by index
+	places  []place         // of tags, by index
 
 	blocks []*block // what is asked, in order
 	first  int      // index of the silent block that is asked first
@@ -51,8 +51,8 @@ const reasonWriteOnly = "write only"
 func (g *group) replan() {
 	var items []plan.Item
 	for i, l := range g.layouts {
-		if g.tags[i].Access.Readable() {
-			items = append(items, plan.Item{Table: l.Table, Start: l.Number, Length: l.Length, Tag: i})
+		if p := g.places[i]; len(p.members) > 0 && g.tags[i].Access.Readable() {
+			items = append(items, plan.Item{Table: l.Table, Start: p.start, Length: p.length, Tag: i})
 		}
 	}
 	g.blocks, g.first, g.stale = nil, 0, false
@@ -174,26 +174,20 @@ func (r *round) visit(ctx context.Context, b *block) error {
 		r.g.c.log.Info("register is there again", "device", r.g.dev.Name, "tag", r.g.tags[b.Items[0].Tag].Name)
 	}
 	for _, it := range b.Items {
-		decode(&r.out[it.Tag], &r.g.layouts[it.Tag], reply, it.Start-b.Start)
+		for _, i := range r.g.places[it.Tag].members {
+			decode(&r.out[i], &r.g.layouts[i], reply, b.Start)
+		}
 	}
 	return nil
-}
-
-// decode takes a tag, which begins offset registers or bits into it, out of
-// an answer.
-func decode(s *tag.Sample, l *layout.Layout, reply wire.Reply, offset int) {
-	v, err := l.Decode(reply.Data, offset)
-	s.Value, s.Quality, s.Time = v, tag.OK(), reply.At
-	if err != nil {
-		s.Quality = tag.BadFor(tag.ReasonBadValue)
-	}
 }
 
 // fill marks every tag of a block.
 func (r *round) fill(b *block, q tag.Quality, at time.Time) {
 	for _, it := range b.Items {
-		s := &r.out[it.Tag]
-		s.Value, s.Quality, s.Time = tag.Value{}, q, at
+		for _, i := range r.g.places[it.Tag].members {
+			s := &r.out[i]
+			s.Value, s.Quality, s.Time = tag.Value{}, q, at
+		}
 	}
 }
 
