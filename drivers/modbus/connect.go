@@ -36,11 +36,11 @@ type driver struct {
 	hub     *reach.Hub // where devices dial in
 
 	mu    sync.Mutex // guards the field below
-	known map[place]*past
+	known map[whereabouts]*past
 }
 
-// place is a link, whatever becomes of its connections.
-type place struct{ link, endpoint string }
+// whereabouts is a link, whatever becomes of its connections.
+type whereabouts struct{ link, endpoint string }
 
 // past is what outlives the connections of a link.
 type past struct {
@@ -49,7 +49,7 @@ type past struct {
 }
 
 func newDriver(f framing) *driver {
-	return &driver{framing: f, hub: reach.NewHub(), known: map[place]*past{}}
+	return &driver{framing: f, hub: reach.NewHub(), known: map[whereabouts]*past{}}
 }
 
 // serial says that the framing is one of serial lines.
@@ -59,7 +59,7 @@ func (d *driver) serial() bool { return d.framing != overTCP }
 func (d *driver) pastOf(l *tag.Link) *past {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	at := place{l.Name, l.Endpoint}
+	at := whereabouts{l.Name, l.Endpoint}
 	if d.known[at] == nil {
 		d.known[at] = &past{line: line.NewMemory()}
 	}
