@@ -8,8 +8,11 @@ import (
 	"os"
 	"runtime/debug"
 	"strconv"
+	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
+	"time"
 
 	"fieldferry/buffer/fault"
 	"fieldferry/tag"
@@ -39,10 +42,10 @@ func TestCrashStates(t *testing.T) {
 	defer debug.SetGCPercent(debug.SetGCPercent(400)) // a state lives for a moment
 	var states, used atomic.Int64
 	t.Run("cases", func(t *testing.T) {
-		for _, c := range crashCases {
+		for _, c := range simCases {
 			t.Run(c.name, func(t *testing.T) {
 				t.Parallel()
-				s := simulation{t: t, seen: map[uint64]bool{}, lossy: c.lossy, want: wantStates(t) / int64(len(crashCases))}
+				s := simulation{t: t, seen: map[uint64]bool{}, lossy: c.lossy, fails: c.fails, want: wantStates(t) / int64(len(simCases))}
 				for seed := uint64(0); s.states < s.want; seed++ {
 					s.run(c.cfg, seed)
 				}
@@ -54,10 +57,24 @@ func TestCrashStates(t *testing.T) {
 	t.Logf("%d different crash states recovered and checked, %d of them used further and cut again", states.Load(), used.Load())
 }
 
+// simCases are those of the other tests, with less room where they drop, and
+// one whose disk fails now and then before the power does.
+var simCases = []struct {
+	name         string
+	cfg          func(*Config)
+	lossy, fails bool
+}{
+	{"shared memory", func(*Config) {}, false, false},
+	{"written through", func(c *Config) { c.RuntimeDir = "" }, false, false},
+	{"dropping", func(c *Config) { c.MaxBytes = 20 << 10 }, true, false},
+	{"dropping for age, written through", func(c *Config) { c.RuntimeDir, c.MaxAge = "", time.Second }, true, false},
+	{"failing disk", func(*Config) {}, false, true},
+}
+
 // simulation is the count of states of one kind of workload.
 type simulation struct {
 	t            *testing.T
-	lossy        bool
+	lossy, fails bool
 	want         int64
 	states, used int64
 	seed         uint64
@@ -67,7 +84,7 @@ type simulation struct {
 // Sizes of a workload: small ones, because a state costs what is in its log.
 const (
 	simSteps  = 30
-	simLucks  = 24  // states per operation, at most
+	simLucks  = 10  // states per operation, at most
 	simReused = 128 // of so many states one is used further
 )
 
@@ -75,11 +92,11 @@ const (
 func (s *simulation) run(change func(*Config), seed uint64) {
 	cfg := rigConfig()
 	change(&cfg)
-	if s.lossy {
-		cfg.MaxBytes = 20 << 10
-	}
 	g := emptyRig(s.t, cfg)
 	g.lim.segment, g.lim.ring = 6<<10, 8<<10
+	if s.fails {
+		g.lim.ring = 32 << 10 // for what waits
+	}
 	s.seed = seed
 	work := rand.New(rand.NewPCG(seed, 5))
 	g.open()
@@ -87,10 +104,24 @@ func (s *simulation) run(change func(*Config), seed uint64) {
 	g.reader("slow", StartNow)
 	g.sync()
 	g.m.Watch(func(at *fault.Moment) { s.cut(g, at) })
+	if s.fails {
+		g.m.Plan(nowAndThen(rand.New(rand.NewPCG(seed, 6))))
+	}
 	simWork(g, work)
 	g.m.Watch(nil)
+	g.m.Plan(nil)
 	if err := g.b.Close(); err != nil {
 		s.t.Fatal(err)
+	}
+}
+
+// nowAndThen makes one of thirty changes fail.
+func nowAndThen(rnd *rand.Rand) func(int, string, string) error {
+	return func(_ int, kind, name string) error {
+		if kind != "read" && (kind == "syncdir" || strings.HasSuffix(name, ".seg")) && rnd.IntN(30) == 0 {
+			return syscall.EIO
+		}
+		return nil
 	}
 }
 
