@@ -166,6 +166,12 @@ func (s *simulation) cut(g *rig, at *fault.Moment) {
 		}
 		s.seen[sum] = true
 		s.states++
+		if s.states%simReused == simReused/2 && !s.lossy {
+			if err := openTwice(g, m); err != nil {
+				s.t.Fatalf("seed %d, operation %d, luck %d: %v", s.seed, op, luck, err)
+			}
+			continue
+		}
 		if s.states%simReused == 0 {
 			s.used++
 			g.fork(fmt.Sprintf("seed %d, operation %d, luck %d", s.seed, op, luck), func(g *rig) {
@@ -212,7 +218,7 @@ func (k *knowledge) check(m *fault.Machine, lossy bool) error {
 		if readers[name], err = b.Reader(name, StartNow); err != nil {
 			return fmt.Errorf("reader %s: %w", name, err)
 		}
-		if missing[name], err = k.drain(readers[name], rr); err != nil {
+		if missing[name], err = k.drain(readers[name], rr, lossy); err != nil {
 			return fmt.Errorf("reader %s: %w\n%s", name, err, m.Dump())
 		}
 	}
@@ -236,31 +242,80 @@ func (k *knowledge) check(m *fault.Machine, lossy bool) error {
 var quietLog = quiet()
 
 // drain reads everything that is left for one reader and returns how many of
-// the samples are missing that must be there.
-func (k *knowledge) drain(r *Reader, rr *rigReader) (missing int64, err error) {
-	for v := rr.settled + 1; v < k.g.next; v++ {
-		if k.must[v] {
-			missing++
-		}
-	}
+// the samples are missing that must be there. Where nothing may be dropped
+// what is left of a class has no holes: a power cut costs the end.
+func (k *knowledge) drain(r *Reader, rr *rigReader, lossy bool) (missing int64, err error) {
+	there := make([]bool, k.g.next)
 	last, lastSeq := rr.saved, uint64(0)
 	for {
 		es, _ := r.Next(ended, make([]Entry, 0, 64))
 		for i := range es {
-			v, err := k.checkEntry(&es[i], last, lastSeq)
-			if err != nil {
+			if last, err = k.checkEntry(&es[i], last, lastSeq); err != nil {
 				return 0, err
 			}
-			if v > rr.settled && k.must[v] {
-				missing--
-			}
-			last, lastSeq = v, es[i].Seq
+			there[last], lastSeq = true, es[i].Seq
 		}
 		if len(es) == 0 {
-			r.Settle(lastSeq)
-			return missing, nil
+			break
 		}
 	}
+	r.Settle(lastSeq)
+	for v := rr.settled + 1; v < k.g.next; v++ {
+		if k.must[v] && !there[v] {
+			missing++
+		}
+	}
+	if lossy {
+		return missing, nil
+	}
+	return missing, k.holes(there)
+}
+
+// holes finds a sample that is not there between two of its class that are.
+func (k *knowledge) holes(there []bool) error {
+	begun, gone := map[tag.Class]bool{}, map[tag.Class]int64{}
+	for v := int64(1); v < k.g.next; v++ {
+		class := k.g.tags[int(v)%len(k.g.tags)].Class
+		switch {
+		case there[v] && gone[class] > 0:
+			return fmt.Errorf("sample %d is there, sample %d before it is not", v, gone[class])
+		case there[v]:
+			begun[class] = true
+		case begun[class]:
+			gone[class] = v
+		}
+	}
+	return nil
+}
+
+// openTwice opens the log, kills the process at once and opens it again: the
+// samples and their numbers are the same.
+func openTwice(g *rig, m *fault.Machine) error {
+	var lists [2]string
+	for i := range lists {
+		b, err := open(m, g.cfg, quietLog, g.lim)
+		if err != nil {
+			return fmt.Errorf("open for time %d: %w", i+1, err)
+		}
+		r, err := b.Reader("a", StartNow)
+		if err != nil {
+			return err
+		}
+		for {
+			es, _ := r.Next(ended, make([]Entry, 0, 64))
+			for _, e := range es {
+				lists[i] += fmt.Sprint(e.Seq, "=", e.Sample.Value, " ")
+			}
+			if len(es) == 0 {
+				break
+			}
+		}
+		m = m.Kill()
+	}
+	if lists[0] != lists[1] {
+		return fmt.Errorf("the log changes when it is opened again:\nfirst  %s\nsecond %s", lists[0], lists[1])
+	}
+	return nil
 }
 
 // checkNew appends a sample, which comes to all readers and has a number of
