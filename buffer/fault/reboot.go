@@ -60,6 +60,21 @@ func (m *Machine) Reboot(rnd *rand.Rand) *Machine {
 	return m.reboot(rnd)
 }
 
+// Copy is a machine with the same files, all of which are durable.
+func (m *Machine) Copy() *Machine {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	n := New()
+	n.clock, n.free = m.clock, m.free
+	for name, ino := range m.state.names {
+		data := slices.Clone(ino.data)
+		copied := &inode{data: data, durable: data, lent: true, dirty: map[int]int{}}
+		n.state.names[name], n.state.durable[name] = copied, copied
+	}
+	maps.Copy(n.state.dirs, m.state.dirs)
+	return n
+}
+
 func (m *Machine) reboot(rnd *rand.Rand) *Machine {
 	n := &Machine{clock: m.clock, free: m.free}
 	n.start()
