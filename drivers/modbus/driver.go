@@ -6,10 +6,14 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"fieldferry/drivers"
 	"fieldferry/drivers/modbus/frame"
 	"fieldferry/drivers/modbus/layout"
+	"fieldferry/drivers/modbus/learn"
+	"fieldferry/drivers/modbus/plan"
 	"fieldferry/drivers/modbus/wire"
 	"fieldferry/tag"
 )
@@ -19,9 +23,11 @@ func init() {
 	drivers.Register("modbus-rtu", &driver{rtu: true})
 }
 
-// driver is both drivers; it keeps no state.
+// driver is both drivers. It keeps what was learnt about devices from one
+// connection to the next.
 type driver struct {
-	rtu bool
+	rtu   bool
+	shelf shelf
 }
 
 // Options returns the defaults.
@@ -76,6 +82,9 @@ func layoutOf(t *tag.Tag) (layout.Layout, tag.Faults) {
 		faults = append(faults, tag.Fault{Path: "address", Text: fmt.Sprintf("%s takes %d registers, more than the %d that max_registers allows in one read", l.Address, l.Length, most),
 			Hint: "a value read in two halves may be torn: raise max_registers, or use a shorter type"})
 	}
+	if f := deviceOptions(t.Device).forbids(&l); f != nil {
+		faults = append(faults, *f)
+	}
 	if !t.Access.Writable() {
 		return l, faults
 	}
@@ -112,7 +121,9 @@ func (d *driver) Open(ctx context.Context, l *tag.Link, log *slog.Logger) (drive
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", drivers.ErrLinkDown, err)
 	}
-	return &conn{link: link, log: log}, nil
+	c := &conn{link: link, log: log, facts: d.store(l, log)}
+	c.prior, c.line = d.prior(l)
+	return c, nil
 }
 
 func (d *driver) connect(ctx context.Context, l *tag.Link, e endpoint) (exchanger, error) {
@@ -144,11 +155,36 @@ type conn struct {
 	link exchanger
 	log  *slog.Logger
 	once sync.Once
+
+	facts *learn.Store
+	prior plan.Costs // what reads cost, as long as nothing is measured
+	line  bool       // prior.Register is that of a serial line: it is known
+
+	replans atomic.Uint64 // plans made because costs had moved
+
+	mu       sync.Mutex // guards stations: Close may come from anywhere
+	stations map[*tag.Device]*station
+
+	// The rest belongs to the link's goroutine.
+	kept    uint64 // version of facts that was written last
+	keepErr error  // why it could not be written
+}
+
+// intervalOf is the shortest interval of some tags that are read; zero where
+// none is.
+func intervalOf(tags []*tag.Tag) time.Duration {
+	shortest := time.Duration(0)
+	for _, t := range tags {
+		if t.Access.Readable() && (shortest == 0 || t.Interval < shortest) {
+			shortest = t.Interval
+		}
+	}
+	return shortest
 }
 
 // Prepare plans the reading of some tags.
 func (c *conn) Prepare(_ context.Context, d *tag.Device, tags []*tag.Tag) (drivers.Group, error) {
-	g := &group{c: c, dev: d, unit: byte(deviceOptions(d).UnitID), limits: deviceOptions(d).limits(), tags: tags}
+	g := &group{c: c, dev: d, unit: byte(deviceOptions(d).UnitID), interval: intervalOf(tags), tags: tags}
 	for _, f := range deviceOptions(d).faults() {
 		return nil, fmt.Errorf("device %s: %w", d.Name, f)
 	}
@@ -159,7 +195,7 @@ func (c *conn) Prepare(_ context.Context, d *tag.Device, tags []*tag.Tag) (drive
 		}
 		g.layouts = append(g.layouts, l)
 	}
-	g.replan()
+	c.station(d).join(g)
 	return g, nil
 }
 
@@ -167,9 +203,12 @@ func (c *conn) Prepare(_ context.Context, d *tag.Device, tags []*tag.Tag) (drive
 func (c *conn) Close() error {
 	err := c.link.Close()
 	c.once.Do(func() {
+		if err := c.keepAll(); err != nil {
+			c.log.Warn("learnt facts are not kept", "err", err)
+		}
 		s := c.link.Stats()
 		c.log.Debug("modbus link closed", "requests", s.Requests, "answers", s.Answers, "exceptions", s.Exceptions,
-			"timeouts", s.Timeouts, "bad_frames", s.BadFrames, "late", s.Late, "foreign", s.Foreign, "noise_bytes", s.Noise)
+			"timeouts", s.Timeouts, "bad_frames", s.BadFrames, "late", s.Late, "foreign", s.Foreign, "noise_bytes", s.Noise, "replans", c.replans.Load())
 	})
 	return err
 }

@@ -14,57 +14,57 @@ import (
 	"fieldferry/tag"
 )
 
-// group is the tags of one device that are read together.
+// group is the tags of one device that are read together: a lane of its
+// station.
 type group struct {
-	c       *conn
-	dev     *tag.Device
-	unit    byte
-	limits  plan.Limits
-	tags    []*tag.Tag
-	layouts []layout.Layout // of tags, by index
+	c        *conn
+	st       *station
+	dev      *tag.Device
+	unit     byte
+	interval time.Duration // between two reads; zero: never read
+	tags     []*tag.Tag
+	layouts  []layout.Layout // of tags, by index
 
 	blocks []*block // what is asked, in order
+	rides  []ride   // the tags that a faster lane reads
 	first  int      // index of the silent block that is asked first
 	cycle  uint64   // counts calls of Read
-	stale  bool     // a refused tag is back: plan anew
+	parted bool     // some blocks are parts of what was planned
 }
 
 // block is one request of a group.
 type block struct {
 	plan.Block
 	req     frame.PDU
-	cycle   uint64    // in which it was last asked
-	silent  bool      // the last request got no usable answer
-	refused string    // why the device refused this tag; only a block of one has it
-	retryAt time.Time // when a refused tag is asked for again
-	parts   []*block  // what it was taken apart into, in this cycle
+	cycle   uint64     // in which it was last asked
+	ok      bool       // the last request was answered
+	silent  bool       // the last request got no usable answer
+	refused string     // why the device refused this tag; only a block of one has it
+	retryAt time.Time  // when a refused tag is asked for again
+	parts   []*block   // what it was taken apart into, in this cycle
+	last    wire.Reply // kept for those who ride
 }
 
-// retryRefused is how long a tag that the device refused is left alone. A
-// device that is still starting may refuse what it grants a minute later.
-const retryRefused = time.Minute
-
-// reasonWriteOnly is the reason of a tag that is asked for and may not be.
-const reasonWriteOnly = "write only"
-
-// replan puts all tags into as few blocks as the plan sees fit.
-func (g *group) replan() {
-	var items []plan.Item
-	for i, l := range g.layouts {
-		if g.tags[i].Access.Readable() {
-			items = append(items, plan.Item{Table: l.Table, Start: l.Number, Length: l.Length, Tag: i})
-		}
-	}
-	g.blocks, g.first, g.stale = nil, 0, false
-	char := 11 * time.Second / 9600
-	for _, b := range plan.Blocks(items, g.limits, plan.Serial(char, 7*char/2, 5*time.Millisecond, 1)) {
-		g.blocks = append(g.blocks, newBlock(b))
-	}
+// ride is the seat of a slow tag in the block of a faster lane.
+type ride struct {
+	plan.Item
+	in    *block
+	alone *block // asked when there is no fresh answer to ride in
 }
 
-func newBlock(b plan.Block) *block {
-	return &block{Block: b, req: frame.Read(b.Table.ReadFunction(), b.Start, b.Length)}
+// fresh says that the last answer is one that a read would bring just now. It
+// is at most two turns of the fast lane old, or ten on a line that is behind
+// its schedule, if that is little to the slow one.
+func (r *ride) fresh(now time.Time) bool {
+	most := max(2*r.in.Every, min(10*r.in.Every, r.Every/4))
+	return !r.in.last.At.IsZero() && now.Sub(r.in.last.At) <= most
 }
+
+// The reasons of tags that were not asked for.
+const (
+	reasonWriteOnly = "write only"
+	reasonSorting   = "not read yet: the device refused the block, which is being taken apart"
+)
 
 // what names the request for people.
 func (b *block) what(unit byte) string {
@@ -76,11 +76,9 @@ func (b *block) what(unit byte) string {
 
 // Read asks for every block of the group.
 func (g *group) Read(ctx context.Context, dst []tag.Sample) ([]tag.Sample, error) {
-	if g.stale {
-		g.replan()
-	}
-	g.cycle++
 	base, now := len(dst), time.Now().UTC()
+	g.st.refresh(now)
+	g.cycle++
 	for _, t := range g.tags {
 		q := tag.BadFor(tag.ReasonTimeout)
 		if !t.Access.Readable() {
@@ -93,6 +91,7 @@ func (g *group) Read(ctx context.Context, dst []tag.Sample) ([]tag.Sample, error
 	if r.split {
 		g.flatten()
 	}
+	g.c.keep()
 	return dst, err
 }
 
@@ -111,7 +110,11 @@ func (g *group) flatten() {
 	for _, b := range g.blocks {
 		add(b)
 	}
+	g.parted = len(flat) != len(g.blocks)
 	g.blocks, g.first = flat, 0
+	if at := time.Now().Add(remerge); g.parted && (g.st.until.IsZero() || at.Before(g.st.until)) {
+		g.st.until = at
+	}
 }
 
 // round is one call of Read.
@@ -129,6 +132,9 @@ type round struct {
 // nothing costs one timeout; one that leaves single blocks unanswered costs
 // one timeout in each round, and the other blocks are read.
 func (r *round) run(ctx context.Context) error {
+	if err := r.probe(ctx); err != nil {
+		return err
+	}
 	n := len(r.g.blocks)
 	for i := range n {
 		if b := r.g.blocks[i]; !b.silent {
@@ -149,6 +155,39 @@ func (r *round) run(ctx context.Context) error {
 			return err
 		}
 	}
+	return r.ride(ctx)
+}
+
+// probe asks a device that has fallen silent altogether for one tag alone,
+// every second time: it may be a whole block that it does not answer, since it
+// lacks a register of it.
+func (r *round) probe(ctx context.Context) error {
+	blocks := r.g.blocks
+	if len(blocks) == 0 || r.g.cycle%2 == 0 || slices.ContainsFunc(blocks, func(b *block) bool { return !b.silent }) {
+		return nil
+	}
+	b := blocks[r.g.first%len(blocks)]
+	if len(b.Items) < 2 {
+		return nil
+	}
+	it := b.Items[int(r.g.cycle/2)%len(b.Items)]
+	return r.visit(ctx, r.g.st.newBlock(plan.Block{Table: it.Table, Start: it.Start, Length: it.Length, Every: b.Every, Items: []plan.Item{it}}))
+}
+
+// ride takes the tags that a faster lane reads out of its last answers, and
+// asks for those alone whose answer is missing.
+func (r *round) ride(ctx context.Context) error {
+	for i := range r.g.rides {
+		rd := &r.g.rides[i]
+		if rd.fresh(r.now) {
+			r.answered = true
+			r.put(rd.Item, rd.in.last, rd.in.Start)
+			continue
+		}
+		if err := r.visit(ctx, rd.alone); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -158,25 +197,47 @@ func (r *round) visit(ctx context.Context, b *block) error {
 	if r.misses > 1 {
 		return nil // it has fallen silent: the rest would only wait
 	}
-	b.cycle = r.g.cycle
+	b.cycle, b.ok = r.g.cycle, false
 	if b.refused != "" && r.now.Before(b.retryAt) {
 		r.fill(b, tag.BadFor(b.refused), r.now)
 		return nil
 	}
-	reply, err := r.g.c.link.Exchange(ctx, r.g.unit, b.req)
+	reply, err := r.g.st.exchange(ctx, b.Table, b.Length, b.req)
 	if err != nil {
 		return r.failed(ctx, b, asFrame(err))
 	}
-	r.answered, b.silent = true, false
+	r.take(b, reply)
+	return nil
+}
+
+// take takes the tags of the lane out of an answer, and keeps it for those who
+// ride.
+func (r *round) take(b *block, reply wire.Reply) {
+	r.answered, b.ok, b.silent, b.last = true, true, false, reply
+	for _, it := range b.Items {
+		r.put(it, reply, b.Start)
+	}
 	if b.refused != "" {
 		b.refused = ""
-		r.g.stale = true
-		r.g.c.log.Info("register is there again", "device", r.g.dev.Name, "tag", r.g.tags[b.Items[0].Tag].Name)
+		r.g.c.log.Info("register is there again", "device", r.g.dev.Name, "tag", r.tagOf(b).Name)
 	}
-	for _, it := range b.Items {
-		decode(&r.out[it.Tag], &r.g.layouts[it.Tag], reply, it.Start-b.Start)
+	if r.g.st.watch {
+		r.healed(b)
 	}
-	return nil
+}
+
+// tagOf is the first tag of a block.
+func (r *round) tagOf(b *block) *tag.Tag {
+	ref := r.g.st.refs[b.Items[0].Tag]
+	return ref.g.tags[ref.i]
+}
+
+// put takes an item out of an answer that begins with the register or bit
+// start, if it is a tag of this lane.
+func (r *round) put(it plan.Item, reply wire.Reply, start int) {
+	if ref := r.g.st.refs[it.Tag]; ref.g == r.g {
+		decode(&r.out[ref.i], &r.g.layouts[ref.i], reply, it.Start-start)
+	}
 }
 
 // decode takes a tag, which begins offset registers or bits into it, out of
@@ -189,11 +250,13 @@ func decode(s *tag.Sample, l *layout.Layout, reply wire.Reply, offset int) {
 	}
 }
 
-// fill marks every tag of a block.
+// fill marks every tag of a block that is one of the lane.
 func (r *round) fill(b *block, q tag.Quality, at time.Time) {
 	for _, it := range b.Items {
-		s := &r.out[it.Tag]
-		s.Value, s.Quality, s.Time = tag.Value{}, q, at
+		if ref := r.g.st.refs[it.Tag]; ref.g == r.g {
+			s := &r.out[ref.i]
+			s.Value, s.Quality, s.Time = tag.Value{}, q, at
+		}
 	}
 }
 
@@ -210,10 +273,14 @@ func (r *round) failed(ctx context.Context, b *block, e *frame.Error) error {
 		return r.exception(ctx, b, e)
 	}
 	r.misses++
+	again := b.silent
 	b.silent = true
 	reason := reasonOf(e)
 	r.fill(b, tag.BadFor(reason), time.Now().UTC())
 	if r.answered {
+		if again {
+			r.part(b)
+		}
 		return nil
 	}
 	return &drivers.DeviceError{Device: r.g.dev.Name, Reason: reason, Err: fmt.Errorf("%s: %w", what, e)}
@@ -232,44 +299,4 @@ func reasonOf(e *frame.Error) string {
 		return frame.ExceptionText(e.Code)
 	}
 	return "bad answer"
-}
-
-// exception deals with a refusal. An exception says nothing about the single
-// tags of a block, so a block of several is taken apart, within this round,
-// until those that the device refuses stand alone.
-func (r *round) exception(ctx context.Context, b *block, e *frame.Error) error {
-	refusal := []byte{1, 2, 3} // illegal function, address, value
-	if !slices.Contains(refusal, e.Code) {
-		r.fill(b, tag.BadFor(frame.ExceptionText(e.Code)), time.Now().UTC())
-		return nil
-	}
-	parts := b.Split()
-	if len(parts) == 0 {
-		r.refuse(b, e)
-		return nil
-	}
-	r.split = true
-	for _, p := range parts {
-		b.parts = append(b.parts, newBlock(p))
-	}
-	for _, p := range b.parts {
-		if err := r.visit(ctx, p); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// refuse leaves a tag that the device does not know alone for a while.
-func (r *round) refuse(b *block, e *frame.Error) {
-	reason := tag.ReasonBadAddress
-	if e.Code == 1 {
-		reason = frame.ExceptionText(e.Code)
-	}
-	t := r.g.tags[b.Items[0].Tag]
-	if b.refused == "" {
-		r.g.c.log.Warn("register refused by the device", "device", r.g.dev.Name, "tag", t.Name, "address", t.Address, "err", e)
-	}
-	b.refused, b.retryAt = reason, time.Now().Add(retryRefused)
-	r.fill(b, tag.BadFor(reason), time.Now().UTC())
 }
