@@ -164,6 +164,35 @@ func TestLinkDownTellsOnceAndComesBack(t *testing.T) {
 	})
 }
 
+// TestAbsentIsLookedForSoon: what is not there costs nothing to look for, so
+// an adapter that is plugged in again has not to wait for the end of a back-off.
+func TestAbsentIsLookedForSoon(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake()
+		absent := true
+		f.open = func() error {
+			if absent {
+				return fmt.Errorf("%w: %w", drivers.ErrLinkDown, drivers.ErrAbsent)
+			}
+			return nil
+		}
+		_, b, stop := start(t, newLink(1, time.Second), f)
+		time.Sleep(5 * time.Minute)
+		f.mu.Lock()
+		opens := f.opens
+		absent = false
+		f.mu.Unlock()
+		if opens < 600 || opens > 1300 {
+			t.Errorf("looked %d times in five minutes, want about 800", opens)
+		}
+		time.Sleep(time.Second)
+		stop()
+		if b.count("d1", tag.Good) == 0 {
+			t.Error("no value within a second of its return")
+		}
+	})
+}
+
 func TestShortBreakIsNotTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake()

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"fieldferry/drivers/modbus/plan"
+	"fieldferry/drivers/modbus/poll"
 	"fieldferry/tag"
 )
 
@@ -14,15 +15,21 @@ const (
 	assumedRoundTrip  = 5 * time.Millisecond
 )
 
-// prior is what reads on a link cost, from its settings, and whether the cost
-// of a register is that of a serial line that is ours, and so known.
-func (d *driver) prior(l *tag.Link) (costs plan.Costs, line bool) {
-	if !d.rtu {
+// prior is what reads on a link cost, from its settings.
+func (d *driver) prior(l *tag.Link) poll.Prior {
+	if !d.serial() {
 		o := of(l.Options, defaultTCP)
-		return plan.Network(assumedRoundTrip + o.PauseBetweenRequests), false
+		return poll.Prior{Costs: plan.Network(assumedRoundTrip + o.PauseBetweenRequests)}
 	}
-	o := of(l.Options, defaultRTU)
+	o := of(l.Options, d.lineDefaults)
 	char, gap := o.Serial.Timing()
 	e, _ := d.endpoint(l.Endpoint)
-	return plan.Serial(char, max(gap, o.PauseBetweenRequests), assumedTurnaround, 1), e.port != ""
+	if o.FrameGap > 0 {
+		gap = o.FrameGap
+	}
+	scale := 1
+	if d.framing == overASCII {
+		scale = 2 // two characters for each byte
+	}
+	return poll.Prior{Costs: plan.Serial(char, max(gap, o.PauseBetweenRequests), assumedTurnaround, scale), Serial: e.port != ""}
 }

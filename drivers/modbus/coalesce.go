@@ -84,13 +84,22 @@ func (o DeviceOptions) limits() plan.Limits {
 	return l
 }
 
+// forbidden is the text of the forbidden range that a read would touch; empty
+// where it touches none.
+func (o DeviceOptions) forbidden(x plan.Range) string {
+	for _, text := range o.Forbidden {
+		if r, err := parseRange(text); err == nil && r.Table == x.Table && r.Start < x.End() && x.Start < r.End() {
+			return text
+		}
+	}
+	return ""
+}
+
 // forbids tells which forbidden range a tag lies in; nil where none does.
 func (o DeviceOptions) forbids(l *layout.Layout) *tag.Fault {
-	for _, text := range o.Forbidden {
-		r, err := parseRange(text)
-		if err == nil && r.Table == l.Table && r.Start < l.Number+l.Length && l.Number < r.End() {
-			return &tag.Fault{Path: "address", Text: fmt.Sprintf("%s lies in the forbidden range %s", l.Address, text), Hint: "take the tag out, or narrow the range at the device"}
-		}
+	start, n := l.Span()
+	if text := o.forbidden(plan.Range{Table: l.Table, Start: start, Length: n}); text != "" {
+		return &tag.Fault{Path: "address", Text: fmt.Sprintf("%s lies in the forbidden range %s", l.Address, text), Hint: "take the tag out, or narrow the range at the device"}
 	}
 	return nil
 }

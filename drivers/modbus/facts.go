@@ -25,7 +25,7 @@ func factsFile(l *tag.Link) string {
 	if l.StateDir == "" {
 		return ""
 	}
-	return filepath.Join(l.StateDir, "modbus", url.PathEscape(l.Name)+".yaml")
+	return filepath.Join(l.StateDir, "modbus", url.PathEscape(l.Name)+".json")
 }
 
 // store returns the facts of a link, from its file the first time.
@@ -47,8 +47,8 @@ func (d *driver) store(l *tag.Link, log *slog.Logger) *learn.Store {
 	return s
 }
 
-// known is store for somebody who only looks.
-func (d *driver) known(l *tag.Link) *learn.Store {
+// seen is store for somebody who only looks.
+func (d *driver) seen(l *tag.Link) *learn.Store {
 	path := factsFile(l)
 	d.shelf.mu.Lock()
 	s := d.shelf.open[path]
@@ -62,7 +62,7 @@ func (d *driver) known(l *tag.Link) *learn.Store {
 // Facts lists what was learnt about the devices of a link.
 func (d *driver) Facts(l *tag.Link) []drivers.Fact {
 	var out []drivers.Fact
-	for _, f := range d.known(l).Facts() {
+	for _, f := range d.seen(l).Facts() {
 		out = append(out, drivers.Fact{ID: f.ID(), Device: f.Device, Text: f.Text(), Why: f.Why, Learned: f.Learned, Retry: f.Retry})
 	}
 	return out

@@ -34,7 +34,7 @@ func newLink(t testing.TB, driver, endpoint string, units map[int][]string) *tag
 	if !ok {
 		t.Fatalf("no driver %s", driver)
 	}
-	l := &tag.Link{Name: "line", Driver: driver, Endpoint: endpoint, Options: d.Options().Link}
+	l := &tag.Link{Name: "line", Driver: driver, Endpoint: endpoint, StateDir: t.TempDir(), Options: d.Options().Link}
 	setTimeout(l, short)
 	n := 0
 	for u := range 256 {
@@ -65,7 +65,7 @@ func newLink(t testing.TB, driver, endpoint string, units map[int][]string) *tag
 	}
 	for _, dev := range l.Devices {
 		for _, tg := range dev.Tags {
-			if lay, _ := layoutOf(tg); lay.Partial() || !lay.Table.Writable() {
+			if lay, _ := layoutOf(tg); !lay.Table.Writable() {
 				tg.Access = tag.AccessRead
 			}
 		}

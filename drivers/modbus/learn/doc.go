@@ -9,7 +9,7 @@
 // minute at first and after six hours at last, anything else after a day at
 // first and after a week at last. What a person wrote without `retry` stays.
 //
-// The facts of a link are one small YAML file, written whole and atomically:
+// The facts of a link are one small JSON file, written whole and atomically:
 // a power cut leaves the old one or the new one. A file that cannot be read
 // is set aside under another name and said, never deleted, and the link
 // starts with no facts.

@@ -20,24 +20,39 @@ const (
 
 // Fact is something learnt about a device.
 type Fact struct {
-	Device string `yaml:"device"`
-	Unit   int    `yaml:"unit"` // a fact of another unit id is of another device
-	Kind   Kind   `yaml:"kind"`
+	Device string `json:"device"`
+	Unit   int    `json:"unit"` // a fact of another unit id is of another device
+	Kind   Kind   `json:"kind"`
 
-	Table  string `yaml:"table,omitempty"`  // coil, di, ir or hr
-	Start  int    `yaml:"start,omitempty"`  // of a hole, zero based
-	Length int    `yaml:"length,omitempty"` // of a hole
-	Tag    bool   `yaml:"tag,omitempty"`    // the hole is just what one tag asks for
+	Table  string `json:"table,omitempty"`  // coil, di, ir or hr
+	Start  int    `json:"start,omitempty"`  // of a hole, zero based
+	Length int    `json:"length,omitempty"` // of a hole
+	Tag    bool   `json:"tag,omitempty"`    // the hole is just what one tag asks for
 
-	Answered int `yaml:"answered,omitempty"` // limit: the longest that was answered
-	Refused  int `yaml:"refused,omitempty"`  // limit: the shortest that was refused
+	Answered int `json:"answered,omitempty"` // limit: the longest that was answered
+	Refused  int `json:"refused,omitempty"`  // limit: the shortest that was refused
 
-	Pause time.Duration `yaml:"pause,omitempty"`
+	Pause span `json:"pause,omitempty"`
 
-	Why     string    `yaml:"why"`
-	Learned time.Time `yaml:"learned"`
-	Retry   time.Time `yaml:"retry,omitempty"` // when it is tried again; zero: never
-	Times   int       `yaml:"times,omitempty"` // how often it was learnt
+	Why     string    `json:"why"`
+	Learned time.Time `json:"learned"`
+	Retry   time.Time `json:"retry,omitzero"`  // when it is tried again; zero: never
+	Times   int       `json:"times,omitempty"` // how often it was learnt
+}
+
+// span is a duration that is written as people write it: 100ms.
+type span time.Duration
+
+func (s span) String() string { return time.Duration(s).String() }
+
+// MarshalText writes 100ms.
+func (s span) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// UnmarshalText reads 100ms.
+func (s *span) UnmarshalText(b []byte) error {
+	d, err := time.ParseDuration(string(b))
+	*s = span(d)
+	return err
 }
 
 // tables are the names of the tables, as addresses are written.
@@ -117,7 +132,7 @@ func (f *Fact) check() error {
 			return fmt.Errorf("%s: a limit where %d is answered and %d refused", f.Device, f.Answered, f.Refused)
 		}
 	case Pause:
-		if f.Pause <= 0 || f.Pause > maxPause {
+		if f.Pause <= 0 || f.Pause > span(maxPause) {
 			return fmt.Errorf("%s: a pause of %v is outside 0s-%v", f.Device, f.Pause, maxPause)
 		}
 	default:

@@ -2,6 +2,7 @@ package learn
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -10,20 +11,17 @@ import (
 	"os"
 	"path/filepath"
 	"time"
-
-	"gopkg.in/yaml.v3"
 )
 
 // file is what is on the disk.
 type file struct {
-	Facts []Fact `yaml:"facts"`
-	Costs []Cost `yaml:"costs,omitempty"`
+	About string `json:"about"`
+	Facts []Fact `json:"facts"`
+	Costs []Cost `json:"costs,omitempty"`
 }
 
-const header = `# What the gateway has learnt about the devices of this link. It goes round
-# the holes, limits and pauses below and tries each again at its retry time;
-# one without a retry time stays. Edit this only while the gateway is stopped.
-`
+// about is said in every file, to the person who opens it.
+const about = "What the gateway has learnt about the devices of this link. It goes round these holes, limits and pauses, and tries each again at its retry time; one without a retry time stays. Edit this only while the gateway is stopped."
 
 // maxFile bounds what is read: some thousand facts.
 const maxFile = 4 << 20
@@ -79,10 +77,13 @@ func read(path string) ([]byte, error) {
 // decode reads the text of a file, strictly.
 func decode(raw []byte) (file, error) {
 	var out file
-	d := yaml.NewDecoder(bytes.NewReader(raw))
-	d.KnownFields(true)
-	if err := d.Decode(&out); err != nil && !errors.Is(err, io.EOF) {
+	d := json.NewDecoder(bytes.NewReader(raw))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&out); err != nil {
 		return file{}, err
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return file{}, errors.New("something follows the closing brace")
 	}
 	for i := range out.Facts {
 		if err := out.Facts[i].check(); err != nil {
@@ -90,7 +91,7 @@ func decode(raw []byte) (file, error) {
 		}
 	}
 	for i, c := range out.Costs {
-		if c.Device == "" || c.Request <= 0 || c.Register < 0 || c.Request > time.Hour || c.Register > time.Hour {
+		if c.Device == "" || c.Request <= 0 || c.Register < 0 || c.Request > span(time.Hour) || c.Register > span(time.Hour) {
 			return file{}, fmt.Errorf("costs[%d]: %q takes %v and %v", i, c.Device, c.Request, c.Register)
 		}
 	}
@@ -120,11 +121,12 @@ func (s *Store) Save() error {
 		s.mu.Unlock()
 		return nil
 	}
-	raw, err := yaml.Marshal(&s.file)
+	s.file.About = about
+	raw, err := json.MarshalIndent(&s.file, "", "  ")
 	s.dirty = false
 	s.mu.Unlock()
 	if err == nil {
-		err = replace(s.path, append([]byte(header), raw...))
+		err = replace(s.path, append(raw, '\n'))
 	}
 	if err != nil {
 		s.mu.Lock()

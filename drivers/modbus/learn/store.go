@@ -36,11 +36,11 @@ type Store struct {
 // Cost is what reads of a device were found to take, kept so that the next
 // start, and a check without devices, know it.
 type Cost struct {
-	Device   string        `yaml:"device"`
-	Unit     int           `yaml:"unit"`
-	Request  time.Duration `yaml:"request"`  // for a request, however short
-	Register time.Duration `yaml:"register"` // for each register more
-	Reads    uint64        `yaml:"reads"`    // that it rests on
+	Device   string `json:"device"`
+	Unit     int    `json:"unit"`
+	Request  span   `json:"request"`  // for a request, however short
+	Register span   `json:"register"` // for each register more
+	Reads    uint64 `json:"reads"`    // that it rests on
 }
 
 // Version grows with every change of the facts. It does not block.
@@ -121,7 +121,7 @@ func (d Device) Pause() time.Duration {
 	defer d.s.mu.Unlock()
 	for i := range d.s.file.Facts {
 		if f := &d.s.file.Facts[i]; d.has(f) && f.Kind == Pause {
-			return f.Pause
+			return time.Duration(f.Pause)
 		}
 	}
 	return 0
@@ -163,7 +163,7 @@ func (d Device) Limit(t layout.Table, answered, refused int, why string, now tim
 
 // NeedsPause learns that the device refuses what comes too soon.
 func (d Device) NeedsPause(p time.Duration, why string, now time.Time) {
-	d.learn(Fact{Kind: Pause, Pause: min(p, maxPause), Why: why}, now)
+	d.learn(Fact{Kind: Pause, Pause: span(min(p, maxPause)), Why: why}, now)
 }
 
 // learn keeps a fact, in the place of the one with the same id.
@@ -273,7 +273,7 @@ func (d Device) Keep(c plan.Costs, reads uint64) {
 	s := d.s
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	x := Cost{d.name, d.unit, c.Request, c.Register, reads}
+	x := Cost{d.name, d.unit, span(c.Request), span(c.Register), reads}
 	i := slices.IndexFunc(s.file.Costs, func(o Cost) bool { return o.Device == d.name })
 	if i < 0 {
 		s.file.Costs = append(s.file.Costs, x)
@@ -291,7 +291,7 @@ func (d Device) Costs() (plan.Costs, uint64) {
 	defer d.s.mu.Unlock()
 	for _, c := range d.s.file.Costs {
 		if c.Device == d.name && c.Unit == d.unit {
-			return plan.Costs{Request: c.Request, Register: c.Register, Bit: c.Register / 16}, c.Reads
+			return plan.Costs{Request: time.Duration(c.Request), Register: time.Duration(c.Register), Bit: time.Duration(c.Register) / 16}, c.Reads
 		}
 	}
 	return plan.Costs{}, 0
