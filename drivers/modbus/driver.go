@@ -9,6 +9,7 @@ import (
 	"fieldferry/drivers"
 	"fieldferry/drivers/modbus/layout"
 	"fieldferry/drivers/modbus/poll"
+	"fieldferry/drivers/modbus/sunspec"
 	"fieldferry/drivers/modbus/wire"
 	"fieldferry/drivers/modbus/write"
 	"fieldferry/tag"
@@ -69,7 +70,7 @@ func (d *driver) Open(ctx context.Context, l *tag.Link, log *slog.Logger) (drive
 }
 
 func newConn(link exchanger, log *slog.Logger, s poll.Setup) *conn {
-	return &conn{link: link, log: log, line: poll.New(s), writers: map[*tag.Device]*write.Writer{}}
+	return &conn{link: link, log: log, line: poll.New(s), writers: map[*tag.Device]*write.Writer{}, chains: map[*tag.Device]*sunspec.Chain{}}
 }
 
 // conn is an open link.
@@ -79,7 +80,8 @@ type conn struct {
 	line *poll.Line
 	once sync.Once
 
-	writers map[*tag.Device]*write.Writer // of the link's goroutine
+	writers map[*tag.Device]*write.Writer // of the link's goroutine, as the next
+	chains  map[*tag.Device]*sunspec.Chain
 }
 
 // group is the tags of one device that are read together.
@@ -89,10 +91,25 @@ type group struct {
 	dev     *tag.Device
 	tags    []*tag.Tag
 	layouts []layout.Layout // of tags, by index
+
+	described described // tags that the device tells the place of
+}
+
+// Read asks for every tag of the group.
+func (g *group) Read(ctx context.Context, dst []tag.Sample) ([]tag.Sample, error) {
+	if err := g.again(ctx); err != nil {
+		return dst, err
+	}
+	base := len(dst)
+	dst, err := g.Group.Read(ctx, dst)
+	for i, reason := range g.described.missing {
+		dst[base+i].Quality = tag.BadFor(reason)
+	}
+	return dst, err
 }
 
 // Prepare plans the reading of some tags.
-func (c *conn) Prepare(_ context.Context, d *tag.Device, tags []*tag.Tag) (drivers.Group, error) {
+func (c *conn) Prepare(ctx context.Context, d *tag.Device, tags []*tag.Tag) (drivers.Group, error) {
 	g := &group{c: c, dev: d, tags: tags}
 	for _, f := range deviceOptions(d).faults() {
 		return nil, fmt.Errorf("device %s: %w", d.Name, f)
@@ -104,8 +121,16 @@ func (c *conn) Prepare(_ context.Context, d *tag.Device, tags []*tag.Tag) (drive
 		}
 		g.layouts = append(g.layouts, l)
 	}
+	for i, t := range tags {
+		if sunspec.Is(t.Address) {
+			g.described.tags = append(g.described.tags, i)
+		}
+	}
+	if err := g.describe(ctx); err != nil {
+		return nil, err
+	}
 	o := deviceOptions(d)
-	g.Group = c.line.Group(poll.Device{Device: d, Unit: o.UnitID, Limits: o.limits()}, tags, g.layouts, placesOf(g))
+	g.Group = c.line.Group(poll.Device{Device: d, Unit: o.UnitID, Limits: o.limits()}, tags, g.layouts, g.places())
 	return g, nil
 }
 

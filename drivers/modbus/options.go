@@ -114,7 +114,9 @@ func tagOptions(t *tag.Tag) TagOptions {
 func (o LinkOptions) wire(l *tag.Link) wire.Options {
 	w := wire.Options{Timeout: o.Timeout, Pause: o.PauseBetweenRequests}
 	for _, d := range l.Devices {
-		w.Units = append(w.Units, byte(deviceOptions(d).UnitID))
+		if o := deviceOptions(d); !o.Broadcast { // nobody answers a broadcast
+			w.Units = append(w.Units, byte(o.UnitID))
+		}
 	}
 	return w
 }

@@ -7,16 +7,20 @@ import (
 	"fieldferry/drivers/modbus/layout"
 	"fieldferry/drivers/modbus/plan"
 	"fieldferry/drivers/modbus/poll"
+	"fieldferry/drivers/modbus/sunspec"
 	"fieldferry/tag"
 )
 
-// placesOf finds the places of the tags of a group.
-func placesOf(g *group) []poll.Place {
+// places finds the places of the tags of the group.
+func (g *group) places() []poll.Place {
 	sets := togetherSets(g.dev)
 	first := map[*set]int{}
 	places := make([]poll.Place, len(g.tags))
 	for i, t := range g.tags {
 		s := sets[t]
+		if g.described.missing[i] != "" {
+			continue // it lies nowhere
+		}
 		if s == nil {
 			start, n := g.layouts[i].Span()
 			places[i] = poll.Place{Start: start, Length: n, Members: []int{i}}
@@ -135,6 +139,8 @@ func togetherFault(t *tag.Tag, name string, s *set) (text, hint string) {
 		return fmt.Sprintf("one of %s and %s is not read at all: its access is write", t.Name, name), "use access: read-write, or leave it out"
 	case t.Interval != other.Interval:
 		return fmt.Sprintf("%s is read every %v, but %s every %v", t.Name, t.Interval, name, other.Interval), "give both the same interval"
+	case sunspec.Is(other.Address):
+		return fmt.Sprintf("where %s lies is known only when the device is asked", name), "leave it out"
 	case len(faults) > 0 || len(others) > 0:
 		return "", "" // reported there
 	case l.Table != lo.Table:

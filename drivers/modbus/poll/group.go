@@ -204,7 +204,7 @@ func (r *round) visit(ctx context.Context, b *block) error {
 	}
 	reply, err := r.g.st.exchange(ctx, b.Table, b.Length, b.req)
 	if err != nil {
-		return r.failed(ctx, b, asFrame(err))
+		return r.failed(ctx, b, AsFrame(err))
 	}
 	r.take(b, reply)
 	return nil
@@ -266,14 +266,14 @@ func (r *round) failed(ctx context.Context, b *block, e *frame.Error) error {
 		return fmt.Errorf("%w: %s: %w", drivers.ErrLinkDown, what, e)
 	case e.Kind == frame.Cancelled:
 		return fmt.Errorf("%s: %w", what, e)
-	case e.Kind == frame.Exception && !gatewayFault(e.Code) && !e.Suspect:
+	case e.Kind == frame.Exception && !OfGateway(e.Code) && !e.Suspect:
 		r.answered, b.silent = true, false
 		return r.exception(ctx, b, e)
 	}
 	r.misses++
 	again := b.silent
 	b.silent = true
-	reason := reasonOf(e)
+	reason := Reason(e)
 	r.fill(b, tag.BadFor(reason), time.Now().UTC())
 	if r.answered {
 		if again {
@@ -284,16 +284,16 @@ func (r *round) failed(ctx context.Context, b *block, e *frame.Error) error {
 	return &drivers.DeviceError{Device: r.g.dev.Name, Reason: reason, Err: fmt.Errorf("%s: %w", what, e)}
 }
 
-// gatewayFault says that an exception comes from a gateway, whose unit does
+// OfGateway says that an exception comes from a gateway, whose unit does
 // not answer it either (Modbus Application Protocol V1.1b3 §7).
-func gatewayFault(code byte) bool { return code == 10 || code == 11 }
+func OfGateway(code byte) bool { return code == 10 || code == 11 }
 
-// reasonOf is what a bad sample says of a missing or unusable answer.
-func reasonOf(e *frame.Error) string {
+// Reason is what a bad sample says of a missing or unusable answer.
+func Reason(e *frame.Error) string {
 	switch {
 	case e.Kind == frame.Timeout:
 		return tag.ReasonTimeout
-	case e.Kind == frame.Exception && gatewayFault(e.Code):
+	case e.Kind == frame.Exception && OfGateway(e.Code):
 		return frame.ExceptionText(e.Code)
 	}
 	return "bad answer"

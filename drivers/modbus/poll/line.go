@@ -101,6 +101,12 @@ func (c *Line) Group(d Device, tags []*tag.Tag, layouts []layout.Layout, places 
 	return g
 }
 
+// Replace gives the tags of the group other places, after their layouts have
+// changed.
+func (g *Group) Replace(places []Place) {
+	g.places, g.st.stale = places, true
+}
+
 // intervalOf is the shortest interval of some tags that are read; zero where
 // none is.
 func intervalOf(tags []*tag.Tag) time.Duration {
@@ -144,8 +150,8 @@ func (c *Line) Close() error {
 	return c.Facts.Save()
 }
 
-// asFrame is the link layer's account of an error.
-func asFrame(err error) *frame.Error {
+// AsFrame is the link layer's account of an error.
+func AsFrame(err error) *frame.Error {
 	var e *frame.Error
 	if !errors.As(err, &e) {
 		e = &frame.Error{Kind: frame.Invalid, Err: err}

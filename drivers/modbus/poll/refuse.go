@@ -113,7 +113,7 @@ func (r *round) conclude(ctx context.Context, b *block, e *frame.Error) error {
 		st.toldTooSoon(why(e, b.Range()))
 		return nil
 	}
-	if again := asFrame(err); !refusal(again) {
+	if again := AsFrame(err); !refusal(again) {
 		return r.noAnswer(again)
 	}
 	return r.blame(ctx, b, e)
@@ -146,7 +146,7 @@ func (r *round) blame(ctx context.Context, b *block, e *frame.Error) error {
 		there = e.Code == 2 && gap.Length > 0
 	default:
 		_, err := st.exchange(ctx, bridge.Table, bridge.Length, frame.Read(bridge.Table.ReadFunction(), bridge.Start, bridge.Length))
-		if f := asFrame(err); err != nil && !refusal(f) {
+		if f := AsFrame(err); err != nil && !refusal(f) {
 			return r.noAnswer(f)
 		}
 		there = err != nil

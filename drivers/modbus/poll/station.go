@@ -88,7 +88,7 @@ func (s *station) join(g *Group) {
 	for _, other := range s.lanes {
 		if other.interval == g.interval {
 			alone := *s
-			alone.lanes, alone.stale, alone.single = []*Group{g}, true, true
+			alone.lanes, alone.refs, alone.stale, alone.single = []*Group{g}, nil, true, true
 			g.st = &alone
 			return
 		}

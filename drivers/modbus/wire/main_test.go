@@ -4,7 +4,11 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"go.uber.org/goleak"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // TestQuiet: a connection is given up when all its units are silent, not when
 // one of them is, unless nothing has been heard for long.

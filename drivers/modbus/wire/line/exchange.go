@@ -58,7 +58,7 @@ func (x *exchange) run(ctx context.Context) (wire.Reply, *frame.Error) {
 		x.answered(failed)
 		return reply, failed
 	}
-	l.mem.late = append(l.mem.late, stale{x.unit, x.req, time.Now().Add(l.o.LateWindow)})
+	x.forget()
 	switch failed.Kind {
 	case frame.Timeout:
 		l.Counters.Timeouts.Add(1)
@@ -72,6 +72,11 @@ func (x *exchange) run(ctx context.Context) (wire.Reply, *frame.Error) {
 		l.fail(wire.ErrQuiet)
 	}
 	return wire.Reply{}, failed
+}
+
+// forget gives the request up: its answer may still come.
+func (x *exchange) forget() {
+	x.l.mem.late = append(x.l.mem.late, stale{x.unit, x.req, time.Now().Add(x.l.o.LateWindow)})
 }
 
 // broadcast waits until every device has had its time for a request that
@@ -250,8 +255,11 @@ func (x *exchange) judge(adu []byte) (wire.Reply, *frame.Error, bool) {
 		l.o.Tell(unit, pdu, adu, wire.Answer)
 		return wire.Reply{Data: data, At: time.Now().UTC()}, nil, true
 	case errors.As(err, &e) && e.Kind == frame.Exception:
-		e.Suspect = x.varied || l.mem.late.suspects(x.unit, x.req.Function)
-		l.mem.late.drop(unit, pdu)
+		stale := l.mem.late.suspects(x.unit, x.req.Function)
+		e.Suspect = x.varied || stale
+		if stale {
+			x.forget() // if it was the other's, ours is still to come
+		}
 		l.o.Tell(unit, pdu, adu, wire.Answer)
 		return wire.Reply{}, e, true
 	}

@@ -14,13 +14,11 @@ type stale struct {
 	until time.Time
 }
 
-// answeredBy says whether a frame may be the answer.
+// answeredBy says whether a frame is the answer. An exception never says
+// which request it answers.
 func (s *stale) answeredBy(unit byte, answer frame.PDU) bool {
-	if unit != s.unit || answer.Function&^frame.ExceptionBit != s.req.Function {
+	if unit != s.unit || answer.Function != s.req.Function {
 		return false
-	}
-	if answer.Function != s.req.Function {
-		return true
 	}
 	_, err := s.req.Check(answer)
 	return err == nil

@@ -108,7 +108,8 @@ func (l *Line) open(adu []byte) (unit byte, pdu frame.PDU, ok bool) {
 // stray counts a frame that answers nothing which was asked just now, and says
 // whether it was the late answer to something that had been.
 func (l *Line) stray(unit byte, pdu frame.PDU, adu []byte) (late bool) {
-	if late = l.mem.late.drop(unit, pdu); late {
+	late = l.mem.late.drop(unit, pdu) || pdu.Function&frame.ExceptionBit != 0 && l.mem.late.suspects(unit, pdu.Function)
+	if late {
 		l.Counters.Late.Add(1)
 		l.o.Tell(unit, pdu, adu, wire.Late)
 	} else {
