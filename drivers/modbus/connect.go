@@ -35,6 +35,7 @@ const (
 type driver struct {
 	framing framing
 	hub     *reach.Hub // where devices dial in
+	shelf   shelf      // what was learnt about devices
 
 	mu    sync.Mutex // guards the field below
 	known map[whereabouts]*past
