@@ -94,7 +94,8 @@ func uplinkStatus(p *uplinkPart, b *buffer.Stats, now time.Time) plant.Uplink {
 	}
 	for i := range b.Readers {
 		if r := &b.Readers[i]; r.Name == p.config.Name {
-			out.Pending = r.Pending
+			out.Pending, out.PendingBytes = r.Pending, r.PendingBytes
+			out.Produced, out.Settled, out.Filtered, out.Dropped, out.PutAside = r.Appended, r.Delivered, r.Filtered, r.Dropped, r.PutAside
 			if r.Pending > 0 {
 				out.Oldest = now.Add(-r.OldestAge)
 			}
