@@ -39,11 +39,11 @@ type RTUOptions struct {
 	Echo        string        `yaml:"echo"`        // whether the line gives back what is sent: off, on or auto; default auto
 }
 
-// DeviceOptions are the keys of a device, TagOptions those of a tag.
-type (
-	DeviceOptions = option.Device
-	TagOptions    = option.Tag
-)
+// DeviceOptions are the keys of a device.
+type DeviceOptions = option.Device
+
+// TagOptions are the keys of a tag.
+type TagOptions = option.Tag
 
 func defaultLink() LinkOptions { return LinkOptions{Timeout: time.Second, FailBack: 30 * time.Second} }
 
