@@ -9,6 +9,7 @@ import (
 	"math"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"fieldferry/buffer"
@@ -71,6 +72,10 @@ type linkPart struct {
 	table       *mapping.Table
 	cancel      context.CancelFunc
 	done        sync.WaitGroup
+
+	used  used                            // of weighLinks alone
+	asked atomic.Pointer[drivers.BusTime] // nil: its driver cannot say
+	share atomic.Pointer[float64]         // of its time that the link was in use lately; nil: not known yet
 }
 
 // startLink makes a link run until stop. A table of the link's former life
