@@ -10,6 +10,7 @@ import (
 	"fieldferry/configs"
 	"fieldferry/configs/revision"
 	"fieldferry/drivers"
+	"fieldferry/internal/gateway/budget"
 	"fieldferry/internal/gateway/difference"
 	"fieldferry/mapping"
 	"fieldferry/mapping/calc"
@@ -30,7 +31,7 @@ func load(o Options, dir string, calcDriver drivers.Driver, drafts map[string][]
 		Admin: o.AdminFile, Drivers: map[string]drivers.Driver{"calc": calcDriver}, Across: calc.Bind, Drafts: drafts,
 	})
 	if err == nil {
-		setStateDirs(cfg)
+		budget.SetStateDirs(cfg.Links, cfg.Buffer.Dir)
 	}
 	return cfg, err
 }

@@ -9,13 +9,13 @@ import (
 	"math"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"fieldferry/buffer"
 	"fieldferry/command"
 	"fieldferry/drivers"
 	"fieldferry/drivers/acquire"
+	"fieldferry/internal/gateway/budget"
 	"fieldferry/mapping"
 	"fieldferry/tag"
 )
@@ -72,10 +72,7 @@ type linkPart struct {
 	table       *mapping.Table
 	cancel      context.CancelFunc
 	done        sync.WaitGroup
-
-	used  used                            // of weighLinks alone
-	asked atomic.Pointer[drivers.BusTime] // nil: its driver cannot say
-	share atomic.Pointer[float64]         // of its time that the link was in use lately; nil: not known yet
+	budget      budget.Meter
 }
 
 // startLink makes a link run until stop. A table of the link's former life
