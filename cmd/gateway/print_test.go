@@ -36,7 +36,8 @@ func TestPrintStatusIsSafe(t *testing.T) {
 		"health": map[string]string{"sentence": "1 of 1 devices is down"}, "fault": hostile,
 		"links":   []any{map[string]any{"name": hostile, "state": "up", "budget": hostile}},
 		"devices": []any{map[string]any{"name": "press", "state": "down", "error": hostile}},
-		"uplinks": []any{map[string]any{"name": "plant", "broker": hostile, "error": hostile}},
+		"uplinks": []any{map[string]any{"name": "plant", "broker": hostile, "error": hostile, "dropped": []any{map[string]any{"reason": "max bytes", "samples": 5}}}},
+		"buffer":  map[string]any{"state": "down", "error": hostile, "bytes": 3 << 20},
 	})
 	if err != nil {
 		t.Fatal(err)

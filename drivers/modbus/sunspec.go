@@ -76,7 +76,7 @@ func (g *group) describe(ctx context.Context) error {
 				continue
 			}
 			reason = reasonNoPoint
-			g.c.log.Warn("SunSpec point not there", "device", g.dev.Name, "tag", g.tags[i].Name, "err", ferr)
+			g.c.log.Warn("point not described by the device", "device", g.dev.Name, "tag", g.tags[i].Name, "err", ferr)
 		}
 		d.missing[i] = reason
 	}
