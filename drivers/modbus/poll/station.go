@@ -126,6 +126,9 @@ func (s *station) refresh(now time.Time) {
 // now.
 func (s *station) weigh() {
 	costs, n := s.meter.Costs()
+	if n > 0 {
+		s.facts.Keep(costs, n)
+	}
 	if n == 0 || !plan.Moved(s.costs, costs) {
 		return
 	}
