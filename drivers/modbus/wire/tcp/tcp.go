@@ -15,7 +15,10 @@ import (
 	"math/rand/v2"
 	"net"
 	"sync"
+	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"fieldferry/drivers/modbus/frame"
 	"fieldferry/drivers/modbus/wire"
@@ -45,6 +48,7 @@ type Options struct {
 type Link struct {
 	wire.Counters
 	conn  net.Conn
+	raw   syscall.RawConn // of conn; nil where it has none
 	o     Options
 	quiet *wire.Quiet
 	slots chan *slot    // the free ones: as many as requests may be under way
@@ -55,9 +59,10 @@ type Link struct {
 	waiting   map[uint16]*slot
 	abandoned map[uint16]time.Time // ids whose answer may still come, and since when
 	lastID    uint16
-	strays    int       // in a row
-	next      time.Time // before which no request is sent
-	err       error     // why the connection is gone
+	framing   [256]*frame.Framing // those in use
+	strays    int                 // in a row
+	next      time.Time           // before which no request is sent
+	err       error               // why the connection is gone
 }
 
 // slot is a request under way.
@@ -82,6 +87,9 @@ func New(conn net.Conn, o Options) *Link {
 		conn: conn, o: o, quiet: wire.NewQuiet(o.Units),
 		slots: make(chan *slot, o.Depth), done: make(chan struct{}), wlock: make(chan struct{}, 1),
 		waiting: map[uint16]*slot{}, abandoned: map[uint16]time.Time{}, lastID: uint16(rand.UintN(128)),
+	}
+	if sc, ok := conn.(syscall.Conn); ok {
+		c.raw, _ = sc.SyscallConn() // nil on an error, and then not used
 	}
 	for range o.Depth {
 		t := time.NewTimer(time.Hour)
@@ -110,7 +118,7 @@ func (c *Link) Exchange(ctx context.Context, unit byte, req frame.PDU) (wire.Rep
 		return wire.Reply{}, err
 	}
 	defer c.release(s)
-	p := frame.TCP(unit)
+	p := c.frameOf(unit)
 	adu, err := p.Encode(req)
 	if err != nil {
 		return wire.Reply{}, err
@@ -118,14 +126,17 @@ func (c *Link) Exchange(ctx context.Context, unit byte, req frame.PDU) (wire.Rep
 	id := c.enter(s)
 	binary.BigEndian.PutUint16(adu, id)
 	c.o.Tell(unit, req, adu, wire.Request)
+	var answer received
 	failed := c.send(ctx, adu)
 	if failed == nil {
-		failed = c.await(ctx, s)
+		answer, failed = c.await(ctx, s)
 	}
-	// An answer that came in the same moment lies in the slot, and has to
-	// be taken out of it in any case.
-	if failed == nil || !c.abandon(id) {
-		return c.accept(p, req, adu, <-s.answer)
+	if failed != nil && !c.abandon(id) {
+		// It came in the same moment, and has to be taken out of the slot.
+		answer, failed = <-s.answer, nil
+	}
+	if failed == nil {
+		return c.accept(p, req, adu, answer)
 	}
 	if failed.Kind == frame.Timeout {
 		c.Counters.Timeouts.Add(1)
@@ -133,6 +144,17 @@ func (c *Link) Exchange(ctx context.Context, unit byte, req frame.PDU) (wire.Rep
 		c.missed(unit)
 	}
 	return wire.Reply{}, failed
+}
+
+// frameOf is the framing of a unit.
+func (c *Link) frameOf(unit byte) frame.Framing {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.framing[unit] == nil {
+		f := frame.TCP(unit)
+		c.framing[unit] = &f
+	}
+	return *c.framing[unit]
 }
 
 // acquire takes a slot once the pause since the last answer is over.
@@ -226,7 +248,11 @@ func (c *Link) send(ctx context.Context, adu []byte) *frame.Error {
 	}
 	defer func() { <-c.wlock }()
 	c.Counters.Requests.Add(1)
-	start, sent := time.Now(), 0
+	sent := c.writeNow(adu)
+	if sent == len(adu) {
+		return nil
+	}
+	start := time.Now()
 	for sent < len(adu) {
 		_ = c.conn.SetWriteDeadline(time.Now().Add(writeStep)) // fails only on a closed connection, as Write then does
 		n, err := c.conn.Write(adu[sent:])
@@ -247,21 +273,37 @@ func (c *Link) send(ctx context.Context, adu []byte) *frame.Error {
 	return nil
 }
 
-// await waits until the answer to a request that was sent lies in its slot,
-// or tells why there is none.
-func (c *Link) await(ctx context.Context, s *slot) *frame.Error {
+// writeNow writes what the connection takes without waiting, which is
+// everything as long as the peer reads, and returns how much that was. Whatever
+// goes wrong goes wrong again in send.
+func (c *Link) writeNow(adu []byte) (sent int) {
+	if c.raw == nil {
+		return 0
+	}
+	_ = c.raw.Write(func(fd uintptr) bool {
+		n, err := unix.Write(int(fd), adu)
+		if err == nil {
+			sent = n
+		}
+		return true
+	})
+	return sent
+}
+
+// await waits for the answer to a request that was sent, or tells why there
+// is none.
+func (c *Link) await(ctx context.Context, s *slot) (received, *frame.Error) {
 	s.timer.Reset(c.o.Timeout)
 	defer s.timer.Stop()
 	select {
 	case f := <-s.answer:
-		s.answer <- f
-		return nil
+		return f, nil
 	case <-s.timer.C:
-		return wire.NoAnswer(c.o.Timeout)
+		return received{}, wire.NoAnswer(c.o.Timeout)
 	case <-ctx.Done():
-		return cancelled(ctx, true)
+		return received{}, cancelled(ctx, true)
 	case <-c.done:
-		return c.down(true)
+		return received{}, c.down(true)
 	}
 }
 
