@@ -9,6 +9,7 @@ import (
 
 	"fieldferry/drivers"
 	"fieldferry/drivers/modbus/frame"
+	"fieldferry/drivers/modbus/sunspec"
 	"fieldferry/drivers/modbus/wire"
 	"fieldferry/drivers/modbus/write"
 	"fieldferry/tag"
@@ -65,7 +66,7 @@ func (d *driver) Open(ctx context.Context, l *tag.Link, log *slog.Logger) (drive
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", drivers.ErrLinkDown, err)
 	}
-	return &conn{link: link, log: log, writers: map[*tag.Device]*write.Writer{}}, nil
+	return &conn{link: link, log: log, writers: map[*tag.Device]*write.Writer{}, chains: map[*tag.Device]*sunspec.Chain{}}, nil
 }
 
 // conn is an open link.
@@ -74,11 +75,12 @@ type conn struct {
 	log  *slog.Logger
 	once sync.Once
 
-	writers map[*tag.Device]*write.Writer // of the link's goroutine
+	writers map[*tag.Device]*write.Writer // of the link's goroutine, as the next
+	chains  map[*tag.Device]*sunspec.Chain
 }
 
 // Prepare plans the reading of some tags.
-func (c *conn) Prepare(_ context.Context, d *tag.Device, tags []*tag.Tag) (drivers.Group, error) {
+func (c *conn) Prepare(ctx context.Context, d *tag.Device, tags []*tag.Tag) (drivers.Group, error) {
 	g := &group{c: c, dev: d, unit: byte(deviceOptions(d).UnitID), limits: deviceOptions(d).limits(), tags: tags}
 	for _, f := range deviceOptions(d).faults() {
 		return nil, fmt.Errorf("device %s: %w", d.Name, f)
@@ -90,7 +92,15 @@ func (c *conn) Prepare(_ context.Context, d *tag.Device, tags []*tag.Tag) (drive
 		}
 		g.layouts = append(g.layouts, l)
 	}
-	g.place()
+	for i, t := range tags {
+		if sunspec.Is(t.Address) {
+			g.described.tags = append(g.described.tags, i)
+		}
+	}
+	if err := g.describe(ctx); err != nil {
+		return nil, err
+	}
+	g.locate()
 	g.replan()
 	return g, nil
 }

@@ -21,7 +21,9 @@ type group struct {
 	limits  plan.Limits
 	tags    []*tag.Tag
 	layouts []layout.Layout // of tags, by index
-	places  []place         // of tags, by index
+	spots   []spot          // of tags, by index
+
+	described described // tags that the device tells the place of
 
 	blocks []*block // what is asked, in order
 	first  int      // index of the silent block that is asked first
@@ -51,7 +53,7 @@ const reasonWriteOnly = "write only"
 func (g *group) replan() {
 	var items []plan.Item
 	for i, l := range g.layouts {
-		if p := g.places[i]; len(p.members) > 0 && g.tags[i].Access.Readable() {
+		if p := g.spots[i]; len(p.members) > 0 && g.tags[i].Access.Readable() {
 			items = append(items, plan.Item{Table: l.Table, Start: p.start, Length: p.length, Tag: i})
 		}
 	}
@@ -76,14 +78,16 @@ func (b *block) what(unit byte) string {
 
 // Read asks for every block of the group.
 func (g *group) Read(ctx context.Context, dst []tag.Sample) ([]tag.Sample, error) {
-	if g.stale {
-		g.replan()
+	if err := g.again(ctx); err != nil {
+		return dst, err
 	}
 	g.cycle++
 	base, now := len(dst), time.Now().UTC()
-	for _, t := range g.tags {
+	for i, t := range g.tags {
 		q := tag.BadFor(tag.ReasonTimeout)
-		if !t.Access.Readable() {
+		if reason := g.described.missing[i]; reason != "" {
+			q = tag.BadFor(reason)
+		} else if !t.Access.Readable() {
 			q = tag.BadFor(reasonWriteOnly)
 		}
 		dst = append(dst, tag.Sample{Tag: t, Quality: q, Time: now})
@@ -96,7 +100,7 @@ func (g *group) Read(ctx context.Context, dst []tag.Sample) ([]tag.Sample, error
 	return dst, err
 }
 
-// flatten puts the parts of blocks that were taken apart in their places.
+// flatten puts the parts of blocks that were taken apart in their spots.
 func (g *group) flatten() {
 	var flat []*block
 	var add func(b *block)
@@ -174,7 +178,7 @@ func (r *round) visit(ctx context.Context, b *block) error {
 		r.g.c.log.Info("register is there again", "device", r.g.dev.Name, "tag", r.g.tags[b.Items[0].Tag].Name)
 	}
 	for _, it := range b.Items {
-		for _, i := range r.g.places[it.Tag].members {
+		for _, i := range r.g.spots[it.Tag].members {
 			decode(&r.out[i], &r.g.layouts[i], reply, b.Start)
 		}
 	}
@@ -184,7 +188,7 @@ func (r *round) visit(ctx context.Context, b *block) error {
 // fill marks every tag of a block.
 func (r *round) fill(b *block, q tag.Quality, at time.Time) {
 	for _, it := range b.Items {
-		for _, i := range r.g.places[it.Tag].members {
+		for _, i := range r.g.spots[it.Tag].members {
 			s := &r.out[i]
 			s.Value, s.Quality, s.Time = tag.Value{}, q, at
 		}

@@ -117,7 +117,9 @@ func (o DeviceOptions) limits() plan.Limits {
 func (o LinkOptions) wire(l *tag.Link) wire.Options {
 	w := wire.Options{Timeout: o.Timeout, Pause: o.PauseBetweenRequests}
 	for _, d := range l.Devices {
-		w.Units = append(w.Units, byte(deviceOptions(d).UnitID))
+		if o := deviceOptions(d); !o.Broadcast { // nobody answers a broadcast
+			w.Units = append(w.Units, byte(o.UnitID))
+		}
 	}
 	return w
 }

@@ -4,12 +4,16 @@ import (
 	"fmt"
 
 	"fieldferry/drivers/modbus/layout"
+	"fieldferry/drivers/modbus/sunspec"
 	"fieldferry/drivers/modbus/write"
 	"fieldferry/tag"
 )
 
 // layoutOf tells where a tag lies, or everything that is wrong with it.
 func layoutOf(t *tag.Tag) (layout.Layout, tag.Faults) {
+	if sunspec.Is(t.Address) {
+		return sunspecLayout(t)
+	}
 	o := tagOptions(t)
 	l, faults := layout.Spec{
 		Address: t.Address, Type: t.Type, Order: o.ByteOrder, Length: o.Length, Encoding: o.Encoding, Padding: o.Padding,

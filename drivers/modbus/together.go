@@ -5,37 +5,41 @@ import (
 	"slices"
 
 	"fieldferry/drivers/modbus/layout"
+	"fieldferry/drivers/modbus/sunspec"
 	"fieldferry/drivers/modbus/wire"
 	"fieldferry/tag"
 )
 
-// place is what is read for a tag: from start on, so many registers or bits.
+// spot is what is read for a tag: from start on, so many registers or bits.
 // members are the indices of the tags that are taken out of it. Tags that
-// must be read together share the place of the first of them: the others have
+// must be read together share the spot of the first of them: the others have
 // no members.
-type place struct {
+type spot struct {
 	start, length int
 	members       []int
 }
 
-// place finds the places of the tags of the group.
-func (g *group) place() {
+// locate finds the spots of the tags of the group.
+func (g *group) locate() {
 	sets := togetherSets(g.dev)
 	first := map[*set]int{}
-	g.places = make([]place, len(g.tags))
+	g.spots = make([]spot, len(g.tags))
 	for i, t := range g.tags {
 		s := sets[t]
+		if g.described.missing[i] != "" {
+			continue // it lies nowhere
+		}
 		if s == nil {
 			start, n := g.layouts[i].Span()
-			g.places[i] = place{start, n, []int{i}}
+			g.spots[i] = spot{start, n, []int{i}}
 			continue
 		}
 		leader, taken := first[s]
 		if !taken {
 			leader, first[s] = i, i
-			g.places[i] = place{start: s.start, length: s.end - s.start}
+			g.spots[i] = spot{start: s.start, length: s.end - s.start}
 		}
-		g.places[leader].members = append(g.places[leader].members, i)
+		g.spots[leader].members = append(g.spots[leader].members, i)
 	}
 }
 
@@ -150,6 +154,8 @@ func togetherFault(t *tag.Tag, name string, s *set) (text, hint string) {
 		return fmt.Sprintf("one of %s and %s is not read at all: its access is write", t.Name, name), "use access: read-write, or leave it out"
 	case t.Interval != other.Interval:
 		return fmt.Sprintf("%s is read every %v, but %s every %v", t.Name, t.Interval, name, other.Interval), "give both the same interval"
+	case sunspec.Is(other.Address):
+		return fmt.Sprintf("where %s lies is known only when the device is asked", name), "leave it out"
 	case len(faults) > 0 || len(others) > 0:
 		return "", "" // reported there
 	case l.Table != lo.Table:

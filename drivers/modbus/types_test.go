@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -218,18 +220,18 @@ func TestReadModifyWriteUnknown(t *testing.T) {
 		l := newLink(t, "modbus-tcp", s.Endpoint(), map[int][]string{1: writable})
 		l.Devices[0].Options.(*DeviceOptions).WriteBits = write.BitsReadModifyWrite
 		_, g := open(t, l)
-		writes := 0
+		var writes atomic.Int32
 		s.Handle(func(conn *modbustest.Conn, r modbustest.Request) {
 			if r.PDU[0] == 6 {
-				writes++
+				writes.Add(1)
 			}
 			if r.N != silentAt {
 				conn.Write(conn.Answer(r))
 			}
 		})
 		_, err := writeTo(t, l, g[0], "bit", tag.Bool(true))
-		if err == nil || errors.Is(err, drivers.ErrOutcomeUnknown) != want.unknown || writes != want.writes {
-			t.Errorf("silent at request %d: %v and %d writes, want unknown %t and %d", silentAt, err, writes, want.unknown, want.writes)
+		if err == nil || errors.Is(err, drivers.ErrOutcomeUnknown) != want.unknown || int(writes.Load()) != want.writes {
+			t.Errorf("silent at request %d: %v and %d writes, want unknown %t and %d", silentAt, err, writes.Load(), want.unknown, want.writes)
 		}
 	}
 }
@@ -306,5 +308,39 @@ func TestCheckOfWrites(t *testing.T) {
 		if len(faults) != 1 || !strings.HasPrefix(faults[0].Fault.Error(), c.want) || faults[0].Hint == "" {
 			t.Errorf("%s: faults %v, want %q", c.tags, faults, c.want)
 		}
+	}
+}
+
+// TestBroadcast: a write to everybody is sent once, nobody is waited for or
+// read, and its outcome is not known.
+func TestBroadcast(t *testing.T) {
+	s := modbustest.NewRTU(t, map[byte]*modbustest.Memory{1: memory()})
+	l := newLink(t, "modbus-rtu", s.Endpoint(), map[int][]string{1: {"x hr:5 uint16", "bit hr:6.0"}, 2: {"y hr:5 uint16"}})
+	o := l.Devices[0].Options.(*DeviceOptions)
+	o.UnitID, o.Broadcast, o.WriteBits = 0, true, write.BitsMask
+	for _, tg := range l.Devices[0].Tags {
+		tg.Access = tag.AccessWrite
+	}
+	var mu sync.Mutex
+	var asked []string
+	s.Handle(func(_ *modbustest.Conn, r modbustest.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		asked = append(asked, fmt.Sprintf("%d: % x", r.Unit, r.PDU))
+	})
+	_, g := open(t, l)
+	for _, w := range []struct {
+		name string
+		v    tag.Value
+	}{{"x", tag.Int(7)}, {"bit", tag.Bool(true)}} {
+		_, err := writeTo(t, l, g[0], w.name, w.v)
+		if !errors.Is(err, drivers.ErrOutcomeUnknown) || !strings.Contains(err.Error(), "none answers a broadcast") {
+			t.Errorf("write to %s: %v", w.name, err)
+		}
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	if want := []string{"0: 06 00 05 00 07", "0: 16 00 06 ff fe 00 01"}; !slices.Equal(asked, want) {
+		t.Errorf("sent %q, want %q", asked, want)
 	}
 }

@@ -30,14 +30,6 @@ type Line interface {
 	Exchange(ctx context.Context, unit byte, req frame.PDU) (wire.Reply, error)
 }
 
-// Broadcaster is a Line that can send to all units, which do not answer.
-type Broadcaster interface {
-	// Broadcast sends a request to every unit of the line and gives them
-	// the time to work on it. An error with Sent means that some may have
-	// it.
-	Broadcast(ctx context.Context, req frame.PDU) error
-}
-
 // Device is one that is written to.
 type Device struct {
 	Name      string
@@ -112,24 +104,13 @@ func (w *Writer) request(l *layout.Layout, data []byte) frame.PDU {
 
 // send sends a request that writes, once.
 func (w *Writer) send(ctx context.Context, what string, req frame.PDU) error {
-	if w.dev.Broadcast {
-		return w.broadcast(ctx, what, req)
-	}
 	if _, err := w.line.Exchange(ctx, w.dev.Unit, req); err != nil {
 		return w.notWritten(what, asFrame(err))
 	}
+	if w.dev.Broadcast {
+		return fmt.Errorf("%w: %s: it was sent to every device of the line, and none answers a broadcast", drivers.ErrOutcomeUnknown, what)
+	}
 	return nil
-}
-
-func (w *Writer) broadcast(ctx context.Context, what string, req frame.PDU) error {
-	b, ok := w.line.(Broadcaster)
-	if !ok {
-		return fmt.Errorf("%s: this kind of link has no broadcast", what)
-	}
-	if err := b.Broadcast(ctx, req); err != nil {
-		return w.notWritten(what, asFrame(err))
-	}
-	return fmt.Errorf("%w: %s: it was sent to every device of the line, and none answers a broadcast", drivers.ErrOutcomeUnknown, what)
 }
 
 // part writes a piece of a register.
