@@ -66,14 +66,16 @@ func (d *driver) Open(ctx context.Context, l *tag.Link, log *slog.Logger) (drive
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", drivers.ErrLinkDown, err)
 	}
-	return &conn{link: link, log: log, writers: map[*tag.Device]*write.Writer{}, chains: map[*tag.Device]*sunspec.Chain{}}, nil
+	return &conn{link: link, depth: d.depth(l), log: log, writers: map[*tag.Device]*write.Writer{}, chains: map[*tag.Device]*sunspec.Chain{}}, nil
 }
 
 // conn is an open link.
 type conn struct {
 	link exchanger
-	log  *slog.Logger
-	once sync.Once
+	// depth is how many requests may be under way at once.
+	depth int
+	log   *slog.Logger
+	once  sync.Once
 
 	writers map[*tag.Device]*write.Writer // of the link's goroutine, as the next
 	chains  map[*tag.Device]*sunspec.Chain

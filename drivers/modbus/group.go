@@ -10,6 +10,7 @@ import (
 	"fieldferry/drivers/modbus/frame"
 	"fieldferry/drivers/modbus/layout"
 	"fieldferry/drivers/modbus/plan"
+	"fieldferry/drivers/modbus/wire/ahead"
 	"fieldferry/tag"
 )
 
@@ -93,6 +94,8 @@ func (g *group) Read(ctx context.Context, dst []tag.Sample) ([]tag.Sample, error
 		dst = append(dst, tag.Sample{Tag: t, Quality: q, Time: now})
 	}
 	r := round{g: g, out: dst[base:], now: now}
+	r.link = ahead.New(ctx, g.c.link, g.c.depth, r.questions())
+	defer r.link.Close()
 	err := r.run(ctx)
 	if r.split {
 		g.flatten()
@@ -121,6 +124,7 @@ func (g *group) flatten() {
 // round is one call of Read.
 type round struct {
 	g        *group
+	link     *ahead.Link
 	out      []tag.Sample // by the index of the tag
 	now      time.Time
 	answered bool // the device answered something that can be used
@@ -156,6 +160,17 @@ func (r *round) run(ctx context.Context) error {
 	return nil
 }
 
+// questions are the requests that run is sure to make, for a link that can
+// have several under way.
+func (r *round) questions() (q []ahead.Question) {
+	for _, b := range r.g.blocks {
+		if r.g.c.depth > 1 && !b.silent && (b.refused == "" || !r.now.Before(b.retryAt)) {
+			q = append(q, ahead.Question{Unit: r.g.unit, PDU: b.req})
+		}
+	}
+	return q
+}
+
 // visit asks for one block. Its error ends the round: the device is silent or
 // the link is gone.
 func (r *round) visit(ctx context.Context, b *block) error {
@@ -167,7 +182,7 @@ func (r *round) visit(ctx context.Context, b *block) error {
 		r.fill(b, tag.BadFor(b.refused), r.now)
 		return nil
 	}
-	reply, err := r.g.c.link.Exchange(ctx, r.g.unit, b.req)
+	reply, err := r.link.Exchange(ctx, r.g.unit, b.req)
 	if err != nil {
 		return r.failed(ctx, b, asFrame(err))
 	}
