@@ -10,6 +10,7 @@ import (
 	"fieldferry/drivers/modbus/frame"
 	"fieldferry/drivers/modbus/layout"
 	"fieldferry/drivers/modbus/plan"
+	"fieldferry/drivers/modbus/wire"
 	"fieldferry/drivers/modbus/wire/ahead"
 	"fieldferry/tag"
 )
@@ -94,8 +95,11 @@ func (g *group) Read(ctx context.Context, dst []tag.Sample) ([]tag.Sample, error
 		dst = append(dst, tag.Sample{Tag: t, Quality: q, Time: now})
 	}
 	r := round{g: g, out: dst[base:], now: now}
-	r.link = ahead.New(ctx, g.c.link, g.c.depth, r.questions())
-	defer r.link.Close()
+	if r.link = g.c.link; g.c.depth > 1 {
+		a := ahead.New(ctx, g.c.link, g.c.depth, r.questions())
+		defer a.Close()
+		r.link = a
+	}
 	err := r.run(ctx)
 	if r.split {
 		g.flatten()
@@ -121,10 +125,15 @@ func (g *group) flatten() {
 	g.blocks, g.first = flat, 0
 }
 
+// asker is a link, or what asks ahead on it.
+type asker interface {
+	Exchange(ctx context.Context, unit byte, req frame.PDU) (wire.Reply, error)
+}
+
 // round is one call of Read.
 type round struct {
 	g        *group
-	link     *ahead.Link
+	link     asker
 	out      []tag.Sample // by the index of the tag
 	now      time.Time
 	answered bool // the device answered something that can be used
@@ -164,7 +173,7 @@ func (r *round) run(ctx context.Context) error {
 // have several under way.
 func (r *round) questions() (q []ahead.Question) {
 	for _, b := range r.g.blocks {
-		if r.g.c.depth > 1 && !b.silent && (b.refused == "" || !r.now.Before(b.retryAt)) {
+		if !b.silent && (b.refused == "" || !r.now.Before(b.retryAt)) {
 			q = append(q, ahead.Question{Unit: r.g.unit, PDU: b.req})
 		}
 	}
