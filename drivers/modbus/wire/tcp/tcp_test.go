@@ -331,6 +331,7 @@ func TestTCPHungUpWhileIdle(t *testing.T) {
 			t.Fatal("the peer has closed the connection, and it does not show")
 		}
 	}
+	<-time.After(2 * busy)
 	_, err := c.Exchange(t.Context(), 1, frame.WriteRegister(5, [2]byte{0, 1}))
 	if e := wantKind(t, err, frame.LinkDown); e.Sent {
 		t.Errorf("got %+v, want a request that was not sent", e)
