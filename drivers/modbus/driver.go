@@ -67,7 +67,7 @@ func (d *driver) Open(ctx context.Context, l *tag.Link, log *slog.Logger) (drive
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", drivers.ErrLinkDown, err)
 	}
-	return newConn(link, log, poll.Setup{Link: link, Log: log, Facts: d.store(l, log), Costs: d.prior(l)}), nil
+	return newConn(link, log, poll.Setup{Link: link, Log: log, Facts: d.store(l, log), Costs: d.prior(l), Depth: d.depth(l)}), nil
 }
 
 func newConn(link exchanger, log *slog.Logger, s poll.Setup) *conn {
