@@ -41,7 +41,14 @@ type status struct {
 	Health struct {
 		Sentence string `json:"sentence"`
 	} `json:"health"`
-	Fault   string `json:"fault"`
+	Fault string `json:"fault"`
+	Links []struct {
+		Name     string  `json:"name"`
+		State    string  `json:"state"`
+		Used     float64 `json:"used"`
+		Budget   string  `json:"budget"`
+		Overruns uint64  `json:"overruns"`
+	} `json:"links"`
 	Devices []struct {
 		Name   string `json:"name"`
 		Link   string `json:"link"`
@@ -95,6 +102,10 @@ func printStatus(out io.Writer, raw json.RawMessage) error {
 		fmt.Fprintln(out, "The newest configuration does not run: "+safe(s.Fault))
 	}
 	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
+	fmt.Fprintln(w, "\nLINK\tSTATE\tUSED\tOVERRUNS\tBUS TIME")
+	for _, l := range s.Links {
+		fmt.Fprintf(w, "%s\t%s\t%.0f %%\t%d\t%s\n", safe(l.Name), safe(l.State), 100*l.Used, l.Overruns, safe(l.Budget))
+	}
 	fmt.Fprintln(w, "\nDEVICE\tLINK\tSTATE\tFOR\tTAGS\tMISSED\tERROR")
 	for _, d := range s.Devices {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%d\t%s\n", safe(d.Name), safe(d.Link), safe(d.State), ago(s.Now, d.Since), d.Tags, d.Missed, safe(d.Error))

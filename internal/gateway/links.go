@@ -15,6 +15,7 @@ import (
 	"fieldferry/command"
 	"fieldferry/drivers"
 	"fieldferry/drivers/acquire"
+	"fieldferry/internal/gateway/budget"
 	"fieldferry/mapping"
 	"fieldferry/tag"
 )
@@ -71,6 +72,7 @@ type linkPart struct {
 	table       *mapping.Table
 	cancel      context.CancelFunc
 	done        sync.WaitGroup
+	budget      budget.Meter
 }
 
 // startLink makes a link run until stop. A table of the link's former life
