@@ -52,14 +52,14 @@ func TestLearning(t *testing.T) {
 		facts    string
 		requests int // of a cycle in the end
 	}{
-		"nothing":             {func(int, int) byte { return 0 }, "", 1},
-		"hole in a gap":       {func(s, n int) byte { return when(s <= 50 && s+n > 50, 2) }, "d1/hr:42-59", 2},
-		"hole, other code":    {func(s, n int) byte { return when(s <= 50 && s+n > 50, 3) }, "d1/hr:42-59", 2},
-		"limit":               {func(_, n int) byte { return when(n > 50, 3) }, "d1/hr:limit", 3},
-		"limit, other code":   {func(_, n int) byte { return when(n > 50, 2) }, "d1/hr:limit", 3},
-		"boundary":            {func(s, n int) byte { return when(s < 21 && s+n > 21, 2) }, "d1/hr:|21", 2},
-		"one at a time":       {func(_, n int) byte { return when(n > 1, 1) }, "d1/hr:limit", 10},
-		"hole and limit":      {func(s, n int) byte { return when(n > 45 || s <= 70 && s+n > 70, 2) }, "d1/hr:limit", 3},
+		"nothing":           {func(int, int) byte { return 0 }, "", 1},
+		"hole in a gap":     {func(s, n int) byte { return when(s <= 50 && s+n > 50, 2) }, "d1/hr:42-59", 2},
+		"hole, other code":  {func(s, n int) byte { return when(s <= 50 && s+n > 50, 3) }, "d1/hr:42-59", 2},
+		"limit":             {func(_, n int) byte { return when(n > 50, 3) }, "d1/hr:limit", 3},
+		"limit, other code": {func(_, n int) byte { return when(n > 50, 2) }, "d1/hr:limit", 3},
+		"boundary":          {func(s, n int) byte { return when(s < 21 && s+n > 21, 2) }, "d1/hr:|21", 2},
+		"one at a time":     {func(_, n int) byte { return when(n > 1, 1) }, "d1/hr:limit", 10},
+		"hole and limit":    {func(s, n int) byte { return when(n > 45 || s <= 70 && s+n > 70, 2) }, "d1/hr:limit", 3},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := modbustest.New(t, map[byte]*modbustest.Memory{1: memory()})
