@@ -29,13 +29,13 @@ var update = flag.Bool("update", false, "write what the tests get into testdata"
 
 const dir = "/data"
 
-// words are texts that no compression makes much shorter.
-func words(rnd *rand.Rand) string {
+// words are bytes that no compression makes shorter.
+func words(rnd *rand.Rand) tag.Value {
 	p := make([]byte, 600)
 	for i := range p {
-		p[i] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+-"[rnd.IntN(64)]
+		p[i] = byte(rnd.Uint32())
 	}
-	return string(p)
+	return tag.Bytes(p)
 }
 
 // fill makes a log with several segments, two readers, and the samples of three
@@ -53,7 +53,7 @@ func fill(t *testing.T, m *fault.Machine, samples int) *buffer.Buffer {
 	for n := 0; n < samples; {
 		var s []tag.Sample
 		for range 100 {
-			v := tag.Sample{Tag: tags[n%len(tags)], Value: tag.String(words(rnd)), Read: uint64(n / 3), Time: time.Unix(1_790_000_000, int64(n)*1_234_567).UTC()}
+			v := tag.Sample{Tag: tags[n%len(tags)], Value: words(rnd), Read: uint64(n / 3), Time: time.Unix(1_790_000_000, int64(n)*1_234_567).UTC()}
 			if n%11 == 0 {
 				v.Value, v.Quality = tag.Value{}, tag.BadFor(tag.ReasonTimeout)
 			}
