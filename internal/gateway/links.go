@@ -2,12 +2,8 @@ package gateway
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
-	"math"
-	"strings"
 	"sync"
 	"time"
 
@@ -16,6 +12,7 @@ import (
 	"fieldferry/drivers"
 	"fieldferry/drivers/acquire"
 	"fieldferry/internal/gateway/budget"
+	"fieldferry/internal/gateway/lane"
 	"fieldferry/mapping"
 	"fieldferry/tag"
 )
@@ -113,81 +110,6 @@ func (g *Gateway) driver(name string) (drivers.Driver, bool) {
 	return drivers.Lookup(name)
 }
 
-// lane is the write lane of one link in engineering units.
-type lane struct{ part *linkPart }
-
-var _ command.Lane = lane{}
-
-func (l lane) Write(ctx context.Context, t *tag.Tag, v tag.Value) (tag.Value, error) {
-	raw, err := l.part.table.Raw(t, v)
-	if err != nil {
-		return tag.Value{}, err
-	}
-	got, err := l.part.runner.Write(ctx, t, raw)
-	if errors.Is(err, drivers.ErrOutcomeUnknown) {
-		err = fmt.Errorf("%w: %w", command.ErrUnknown, err)
-	}
-	if err != nil {
-		return tag.Value{}, err
-	}
-	back := l.part.table.Engineering(t, got.Value)
-	switch {
-	case got.Quality.Level == tag.Bad:
-		return tag.Value{}, fmt.Errorf("%w: %s", command.ErrNotTaken, got.Quality)
-	case !got.Value.IsNull() && !taken(raw, got.Value) && !l.near(t, v, back):
-		return back, fmt.Errorf("%w: %v", command.ErrNotTaken, back)
-	}
-	return back, nil
-}
-
-// near says that what was read back is within the tag's tolerance of what was
-// asked for, both in engineering units.
-func (l lane) near(t *tag.Tag, asked, back tag.Value) bool {
-	r, _ := l.part.table.Rule(t)
-	a, ok1 := asked.Number()
-	b, ok2 := back.Number()
-	return r.Config.WriteTolerance != nil && ok1 && ok2 && math.Abs(a-b) <= *r.Config.WriteTolerance
-}
-
-// taken compares what was written with what was read back, both in the
-// device's own units, as far as its type can tell them apart.
-func taken(wrote, got tag.Value) bool {
-	if wrote == got {
-		return true
-	}
-	a, number := wrote.Number()
-	b, alike := got.Number()
-	if number != alike {
-		return false
-	}
-	if number {
-		return a == b || got.Kind() == tag.KindFloat32 && float32(a) == float32(b)
-	}
-	x, _ := wrote.Text()
-	y, _ := got.Text()
-	if got.Kind() == tag.KindJSON {
-		return takenArray(x, y)
-	}
-	return strings.TrimRight(x, "\x00 ") == strings.TrimRight(y, "\x00 ")
-}
-
-// takenArray compares arrays as JSON texts, whose elements may be of single
-// precision.
-func takenArray(wrote, got string) bool {
-	var a, b []any
-	if json.Unmarshal([]byte(wrote), &a) != nil || json.Unmarshal([]byte(got), &b) != nil || len(a) != len(b) {
-		return false
-	}
-	for i := range a {
-		x, ok1 := a[i].(float64)
-		y, ok2 := b[i].(float64)
-		if a[i] != b[i] && !(ok1 && ok2 && float32(x) == float32(y)) {
-			return false
-		}
-	}
-	return true
-}
-
 // limitsOf are the limits that the running link has for a tag: after a reload
 // a link that did not change still runs with the tags that it was made with.
 func (g *Gateway) limitsOf(t *tag.Tag) command.Limits {
@@ -210,5 +132,5 @@ func (g *Gateway) laneOf(t *tag.Tag) (command.Lane, bool) {
 	if p == nil || p.link != t.Device.Link {
 		return nil, false
 	}
-	return lane{p}, true
+	return lane.Lane{Table: p.table, Runner: p.runner}, true
 }
