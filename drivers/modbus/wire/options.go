@@ -20,6 +20,14 @@ type Options struct {
 	AnyUnit           bool          // on TCP, accept an answer that names another unit
 	LateWindow        time.Duration // how long an RTU answer may still come after its timeout; default three timeouts, at least 1 s
 	Units             []byte        // the units of the link: it is given up when all of them are silent
+	Tap               Tap           // is told of every frame; nil: nobody
+}
+
+// tell tells the tap of a frame.
+func (o *Options) tell(unit byte, pdu frame.PDU, bytes []byte, outcome Outcome) {
+	if o.Tap != nil {
+		o.Tap.Frame(Event{At: time.Now().UTC(), Unit: unit, PDU: pdu, Bytes: bytes, Outcome: outcome})
+	}
 }
 
 func (o Options) withDefaults() Options {

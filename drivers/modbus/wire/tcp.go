@@ -111,6 +111,7 @@ func (c *TCP) Exchange(ctx context.Context, unit byte, req frame.PDU) (Reply, er
 	}
 	id := c.enter(s)
 	binary.BigEndian.PutUint16(adu, id)
+	c.o.tell(unit, req, adu, Request)
 	failed := c.send(ctx, adu)
 	if failed == nil {
 		failed = c.await(ctx, s)
@@ -122,6 +123,7 @@ func (c *TCP) Exchange(ctx context.Context, unit byte, req frame.PDU) (Reply, er
 	}
 	if failed.Kind == frame.Timeout {
 		c.timeouts.Add(1)
+		c.o.tell(unit, req, nil, Silence)
 		c.missed(unit)
 	}
 	return Reply{}, failed
