@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"time"
 
 	"fieldferry/drivers"
 	"fieldferry/drivers/modbus/frame"
@@ -112,18 +113,35 @@ func (d *driver) Open(ctx context.Context, l *tag.Link, log *slog.Logger) (drive
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", drivers.ErrLinkDown, err)
 	}
-	return &conn{link: link, log: log}, nil
+	return &conn{link: link, log: log, timeout: d.timeout(l), char: d.char(l, e)}, nil
+}
+
+// timeout is how long a device of a link may take to answer.
+func (d *driver) timeout(l *tag.Link) time.Duration {
+	if d.rtu {
+		return of(l.Options, defaultRTU).Timeout
+	}
+	return of(l.Options, defaultTCP).Timeout
+}
+
+// char is how long one character takes on a serial port; 0 on TCP.
+func (d *driver) char(l *tag.Link, e endpoint) time.Duration {
+	if e.port == "" {
+		return 0
+	}
+	char, _ := of(l.Options, defaultRTU).Serial.Timing()
+	return char
 }
 
 func (d *driver) connect(ctx context.Context, l *tag.Link, e endpoint) (exchanger, error) {
 	if !d.rtu {
 		o := of(l.Options, defaultTCP)
-		w := o.wire(l)
+		w := o.wire(ctx, l)
 		w.AnyUnit = o.AcceptAnyUnit
 		return orError(wire.DialTCP(ctx, e.address, w))
 	}
 	o := of(l.Options, defaultRTU)
-	w := o.wire(l)
+	w := o.wire(ctx, l)
 	w.LateWindow = o.LateWindow
 	if e.port != "" {
 		return orError(wire.OpenRTU(ctx, e.port, o.Serial, w))
@@ -141,9 +159,11 @@ func orError[T exchanger](link T, err error) (exchanger, error) {
 
 // conn is an open link.
 type conn struct {
-	link exchanger
-	log  *slog.Logger
-	once sync.Once
+	link    exchanger
+	log     *slog.Logger
+	timeout time.Duration // of a request
+	char    time.Duration // what one character takes on a serial port; 0 on TCP
+	once    sync.Once
 }
 
 // Prepare plans the reading of some tags.

@@ -1,10 +1,12 @@
 package modbus
 
 import (
+	"context"
 	"fmt"
 	"time"
 
 	"fieldferry/drivers/modbus/plan"
+	"fieldferry/drivers/modbus/recorder"
 	"fieldferry/drivers/modbus/tty"
 	"fieldferry/drivers/modbus/wire"
 	"fieldferry/tag"
@@ -15,6 +17,7 @@ type LinkOptions struct {
 	Timeout              time.Duration `yaml:"timeout"`                // how long a device may take to answer, up to 60s; default 1s
 	PauseAfterConnect    time.Duration `yaml:"pause_after_connect"`    // before the first request, up to 10s; default none
 	PauseBetweenRequests time.Duration `yaml:"pause_between_requests"` // between an answer and the next request, up to 10s; default none
+	RecordFrames         int           `yaml:"record_frames"`          // how many frames the flight recorder keeps, 0 (none) to 10000; default 200
 }
 
 // TCPOptions are the keys of a modbus-tcp link.
@@ -44,7 +47,9 @@ type TagOptions struct {
 	Length    int    `yaml:"length"`     // registers of a string or raw tag, 1-125
 }
 
-func defaultLink() LinkOptions { return LinkOptions{Timeout: time.Second} }
+func defaultLink() LinkOptions {
+	return LinkOptions{Timeout: time.Second, RecordFrames: recorder.DefaultSize}
+}
 
 func defaultTCP() TCPOptions { return TCPOptions{LinkOptions: defaultLink()} }
 
@@ -81,10 +86,14 @@ func (o DeviceOptions) limits() plan.Limits {
 }
 
 // wire turns the options of a link into what the link layer takes.
-func (o LinkOptions) wire(l *tag.Link) wire.Options {
+func (o LinkOptions) wire(ctx context.Context, l *tag.Link) wire.Options {
 	w := wire.Options{Timeout: o.Timeout, PauseAfterConnect: o.PauseAfterConnect, Pause: o.PauseBetweenRequests}
 	for _, d := range l.Devices {
 		w.Units = append(w.Units, byte(deviceOptions(d).UnitID))
+	}
+	if r := recorder.FromContext(ctx); r != nil {
+		r.Resize(o.RecordFrames)
+		w.Tap = r
 	}
 	return w
 }
@@ -103,6 +112,9 @@ func (o LinkOptions) faults() tag.Faults {
 		if x.value < x.least || x.value > x.most {
 			faults = append(faults, tag.Fault{Path: x.path, Text: fmt.Sprintf("%v is outside %v to %v", x.value, x.least, x.most), Hint: "write a duration such as 500ms"})
 		}
+	}
+	if o.RecordFrames < 0 || o.RecordFrames > recorder.MaxSize {
+		faults = append(faults, tag.Fault{Path: "record_frames", Text: fmt.Sprintf("%d is outside 0-%d", o.RecordFrames, recorder.MaxSize), Hint: "leave it out for 200"})
 	}
 	return faults
 }

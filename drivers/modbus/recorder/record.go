@@ -203,3 +203,9 @@ func (f *Frame) parseBytes(pdu, raw string) error {
 	}
 	return nil
 }
+
+// ParseOutcome reads the name of what became of a frame.
+func ParseOutcome(s string) (wire.Outcome, bool) {
+	o, ok := outcomes[s]
+	return o, ok
+}
