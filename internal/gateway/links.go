@@ -13,6 +13,8 @@ import (
 	"fieldferry/command"
 	"fieldferry/drivers"
 	"fieldferry/drivers/acquire"
+	"fieldferry/drivers/modbus/recorder"
+	"fieldferry/internal/gateway/finding"
 	"fieldferry/mapping"
 	"fieldferry/tag"
 )
@@ -66,6 +68,7 @@ type linkPart struct {
 	link        *tag.Link
 	fingerprint string
 	runner      *acquire.Runner
+	recorder    *recorder.Recorder // of the link's frames; empty where its driver records none
 	table       *mapping.Table
 	cancel      context.CancelFunc
 	done        sync.WaitGroup
@@ -84,7 +87,8 @@ func (g *Gateway) startLink(l *tag.Link, fingerprint string, rule func(*tag.Tag)
 		p.table.Carry(old)
 	}
 	p.runner = acquire.New(l, d, &sink{table: p.table, out: g.buffer, log: log}, g.log)
-	ctx, cancel := context.WithCancel(context.Background())
+	p.recorder = recorder.New(recorder.DefaultSize)
+	ctx, cancel := context.WithCancel(recorder.NewContext(context.Background(), p.recorder))
 	p.cancel = cancel
 	p.done.Go(func() {
 		if err := p.runner.Run(ctx); err != nil {
@@ -174,4 +178,15 @@ func (g *Gateway) laneOf(t *tag.Tag) (command.Lane, bool) {
 		return nil, false
 	}
 	return lane{p}, true
+}
+
+// foundLink is a running link for whoever finds out what is on it.
+func (g *Gateway) foundLink(name string) (finding.Link, bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	p := g.links[name]
+	if p == nil {
+		return finding.Link{}, false
+	}
+	return finding.Link{Runner: p.runner, Recorder: p.recorder}, true
 }
