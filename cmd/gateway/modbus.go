@@ -1,0 +1,10 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"fieldferry/cmd/gateway/modbus"
+)
+
+// modbusCmd is what finds out about Modbus links.
+func modbusCmd() *cobra.Command { return modbus.Command() }
