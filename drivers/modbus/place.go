@@ -15,7 +15,7 @@ import (
 type Place struct {
 	Endpoint string        // as a tag map has it
 	Driver   string        // modbus-tcp, modbus-rtu, ...
-	Serial   tty.Settings  // of a serial port
+	Serial   tty.Settings  // of a serial port; Baud 0: 9600 8N1
 	Limit    time.Duration // the longest that a query will wait
 }
 
@@ -28,6 +28,9 @@ func (p Place) Open(ctx context.Context) (drivers.Conn, error) {
 		return nil, fmt.Errorf("no driver %q", p.Driver)
 	}
 	l := &tag.Link{Name: p.Endpoint, Driver: p.Driver, Endpoint: p.Endpoint, Options: d.Options().Link}
+	if p.Serial.Baud == 0 {
+		p.Serial = tty.Default()
+	}
 	timeout := min(max(2*p.Limit, time.Second), time.Minute)
 	switch o := l.Options.(type) {
 	case *TCPOptions:

@@ -115,10 +115,18 @@ func (l *Link) Read(ctx context.Context, unit int, first layout.Address, count i
 			return nil, err
 		}
 		if a.Outcome != drivers.Answered {
-			return nil, &Refusal{fmt.Sprintf("read %d values from %s of unit %d on", n, at, unit), a}
+			return nil, &Refusal{fmt.Sprintf("read %s of unit %d", span(at, n), unit), a}
 		}
 		data = append(data, a.Data...)
 		done += n
 	}
 	return data, nil
+}
+
+// span names some registers: hr:0-9.
+func span(first layout.Address, n int) string {
+	if n == 1 {
+		return first.String()
+	}
+	return fmt.Sprintf("%s-%d", first, first.Number+n-1)
 }

@@ -1,0 +1,168 @@
+package modbus
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"fieldferry/drivers"
+	"fieldferry/drivers/modbus/frame"
+	"fieldferry/drivers/modbus/modbustest"
+	"fieldferry/drivers/modbus/recorder"
+)
+
+// prober opens a place at a scripted server.
+func prober(t *testing.T, driver string, s *modbustest.Server) drivers.Prober {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	c, err := Place{Endpoint: s.Endpoint(), Driver: driver, Limit: short}.Open(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c.(drivers.Prober)
+}
+
+// TestProbe asks units that are there, refuse, garble, and are not there, over
+// both framings.
+func TestProbe(t *testing.T) {
+	for _, driver := range []string{"modbus-tcp", "modbus-rtu"} {
+		t.Run(driver, func(t *testing.T) {
+			units := map[byte]*modbustest.Memory{1: memory(), 3: memory()}
+			s := modbustest.New(t, units)
+			if driver == "modbus-rtu" {
+				s = modbustest.NewRTU(t, units)
+			}
+			s.Handle(func(c *modbustest.Conn, r modbustest.Request) {
+				if r.Unit == 9 {
+					c.Write(c.Frame(r.ID, r.Unit, []byte{3, 4, 0, 0, 0, 0})) // two registers, where one was asked for
+					return
+				}
+				c.Write(c.Answer(r))
+			})
+			p := prober(t, driver, s)
+			for _, tt := range []struct {
+				unit, address int
+				want          drivers.Outcome
+				data          string
+			}{
+				{1, 5, drivers.Answered, "\x00\x69"},
+				{1, 60000, drivers.Declined, ""},
+				{2, 0, drivers.Silent, ""},
+				{9, 0, drivers.Garbled, ""},
+				{3, 5, drivers.Answered, "\x00\x69"},
+			} {
+				req := frame.Read(3, tt.address, 1)
+				q := drivers.Query{Unit: tt.unit, Request: append([]byte{3}, req.Data...), Limit: short}
+				got, err := p.Probe(t.Context(), q)
+				if tt.want == drivers.Garbled && got.Outcome == drivers.Silent {
+					got.Outcome = drivers.Garbled // on a line the query may end first
+				}
+				if err != nil || got.Outcome != tt.want || string(got.Data) != tt.data {
+					t.Errorf("unit %d, register %d: got %+v, %v, want %s with % x", tt.unit, tt.address, got, err, tt.want, tt.data)
+				}
+			}
+		})
+	}
+}
+
+// TestSilentUnitsCostNoConnection: a scan over units that are not there is no
+// sign of a dead connection.
+func TestSilentUnitsCostNoConnection(t *testing.T) {
+	s := modbustest.New(t, map[byte]*modbustest.Memory{30: memory()})
+	p := prober(t, "modbus-tcp", s)
+	for unit := 1; unit <= 30; unit++ {
+		q := drivers.Query{Unit: unit, Request: []byte{3, 0, 0, 0, 1}, Limit: 5 * time.Millisecond}
+		if unit == 30 {
+			q.Limit = time.Second
+		}
+		got, err := p.Probe(t.Context(), q)
+		want := drivers.Silent
+		if unit == 30 {
+			want = drivers.Answered
+		}
+		if err != nil || got.Outcome != want {
+			t.Fatalf("unit %d: got %+v, %v, want %s", unit, got, err, want)
+		}
+	}
+	if n := s.Connections(); n != 1 {
+		t.Errorf("%d connections, want 1", n)
+	}
+}
+
+// TestProbeSendsNothingThatWrites: what could change a device never reaches it.
+func TestProbeSendsNothingThatWrites(t *testing.T) {
+	s := modbustest.New(t, map[byte]*modbustest.Memory{1: memory()})
+	p := prober(t, "modbus-tcp", s)
+	for fc := 0; fc <= 255; fc++ {
+		allowed := fc >= 1 && fc <= 4 || fc == 17
+		for _, data := range [][]byte{{0, 0, 0, 1}, {13, 0, 0, 1}, {14, 1, 0}} {
+			q := drivers.Query{Unit: 1, Request: append([]byte{byte(fc)}, data...), Limit: patience / 2}
+			before := s.Requests(0)
+			_, err := p.Probe(t.Context(), q)
+			sent := s.Requests(0) - before
+			want := allowed || fc == 43 && data[0] == 14
+			if sent > 0 && !want || sent == 0 && err == nil {
+				t.Errorf("function %d with % x: %d requests sent, error %v", fc, data, sent, err)
+			}
+		}
+	}
+	for _, q := range []drivers.Query{{Unit: 256, Request: []byte{3, 0, 0, 0, 1}, Limit: 1}, {Unit: 1, Limit: 1}, {Unit: 1, Request: []byte{3, 0, 0, 0, 1}}, {Unit: 1, Request: []byte{3, 0, 0, 0, 1}, Limit: time.Hour}, {Unit: 1, Request: []byte{3, 0, 0, 0, 126}, Limit: 1}} {
+		if got, err := p.Probe(t.Context(), q); err == nil {
+			t.Errorf("%+v: got %+v, want an error", q, got)
+		}
+	}
+}
+
+// TestProbeOnALostLink is told apart from a silent unit.
+func TestProbeOnALostLink(t *testing.T) {
+	s := modbustest.New(t, map[byte]*modbustest.Memory{1: memory()})
+	p := prober(t, "modbus-tcp", s)
+	s.CloseAll()
+	deadline := time.Now().Add(patience)
+	for {
+		_, err := p.Probe(t.Context(), drivers.Query{Unit: 1, Request: []byte{3, 0, 0, 0, 1}, Limit: time.Second})
+		if errors.Is(err, drivers.ErrLinkDown) {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("got %v, want ErrLinkDown", err)
+		}
+	}
+}
+
+// TestRecorded: what passes on a link whose context has a recorder is in it.
+func TestRecorded(t *testing.T) {
+	s := modbustest.New(t, map[byte]*modbustest.Memory{1: memory()})
+	l := newLink(t, "modbus-tcp", s.Endpoint(), map[int][]string{1: {"a hr:5 uint16"}, 2: {"b hr:5 uint16"}})
+	d, _ := drivers.Lookup("modbus-tcp")
+	rec := recorder.New(3)
+	c, err := d.Open(recorder.NewContext(t.Context(), rec), l, quiet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	for _, dev := range l.Devices {
+		g, err := c.Prepare(t.Context(), dev, dev.Tags)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = show(t, g) // unit 2 is silent
+	}
+	var b strings.Builder
+	got := rec.Recent()
+	if _, err := got.WriteTo(&b); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"> request   1 0300050001", "< answer    1 03020069", "> silence   2 0300050001 -"} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("no %q in\n%s", want, b.String())
+		}
+	}
+	if _, ok := rec.Kept(recorder.KeptFirst); !ok {
+		t.Error("nothing is kept around the silence")
+	}
+}
