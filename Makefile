@@ -163,6 +163,14 @@ bench: build ## all benchmarks, and the programs in bench/
 proof: deps ## long runs: outages, kills, fuzzing (ROUNDS, FUZZTIME)
 	scripts/proof.sh
 
+# 500 cuts are the long run: make proof-powercut CUTS=500
+CUTS ?= 50
+.PHONY: proof-powercut
+proof-powercut: ## cut the power of a real kernel under the buffer (CUTS, default 50)
+	@scripts/deps.sh powercut
+	CGO_ENABLED=0 go build -o build/powercut/powercut ./buffer/powercut
+	build/powercut/powercut -cuts $(CUTS)
+
 .PHONY: clean
 clean: ## remove what was built (not the npm packages)
 	rm -rf bin build dist web/dist

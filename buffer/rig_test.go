@@ -120,10 +120,10 @@ func (g *rig) append(n int) {
 	for i := range s {
 		s[i] = sampleFor(g.tags, g.next+int64(i))
 	}
+	g.next += int64(n) // before the call: the power may go in the middle of it
 	if err := g.b.Append(s); err != nil {
 		g.t.Fatalf("append: %v", err)
 	}
-	g.next += int64(n)
 	// Without shared memory, and without a disk, nothing survives a kill.
 	switch st := g.b.Stats(); {
 	case g.m.Cut():

@@ -310,7 +310,7 @@ func (s *Store) rewrite(r io.ReaderAt, f *file, proven, end int64) error {
 		return err
 	}
 	defer w.Close() // it was synced
-	buf := make([]byte, 64<<10)
+	buf := make([]byte, min(64<<10, end-proven))
 	for at := proven; at < end; {
 		n, err := r.ReadAt(buf[:min(int64(len(buf)), end-at)], at)
 		if n == 0 && err != nil {
@@ -329,7 +329,7 @@ func (s *Store) rewrite(r io.ReaderAt, f *file, proven, end int64) error {
 
 // zeros says that a file holds nothing but zeros between two offsets.
 func zeros(r io.ReaderAt, from, to int64) bool {
-	buf := make([]byte, 64<<10)
+	buf := make([]byte, min(64<<10, max(0, to-from)))
 	for at := from; at < to; {
 		n, err := r.ReadAt(buf[:min(int64(len(buf)), to-at)], at)
 		if slices.ContainsFunc(buf[:n], func(c byte) bool { return c != 0 }) {

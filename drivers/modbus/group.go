@@ -56,7 +56,8 @@ func (g *group) replan() {
 		}
 	}
 	g.blocks, g.first, g.stale = nil, 0, false
-	for _, b := range plan.Blocks(items, g.limits) {
+	char := 11 * time.Second / 9600
+	for _, b := range plan.Blocks(items, g.limits, plan.Serial(char, 7*char/2, 5*time.Millisecond, 1)) {
 		g.blocks = append(g.blocks, newBlock(b))
 	}
 }

@@ -15,6 +15,9 @@ import (
 	"fieldferry/drivers/modbus/frame"
 	"fieldferry/drivers/modbus/tty"
 	"fieldferry/drivers/modbus/wire"
+	"fieldferry/drivers/modbus/wire/line"
+	"fieldferry/drivers/modbus/wire/reach"
+	"fieldferry/drivers/modbus/wire/tcp"
 	"fieldferry/internal/peers"
 	"fieldferry/tag"
 )
@@ -200,15 +203,17 @@ func TestLibmodbusTCP(t *testing.T) {
 	address := peers.Libmodbus(t, "")
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	var c *wire.TCP
-	var err error
+	var c *tcp.Link
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for c == nil { // it takes one connection only: ours must be the first
-		c, err = wire.DialTCP(ctx, address, wire.Options{Timeout: 300 * time.Millisecond})
+		conn, err := reach.Dial(ctx, address, patience)
 		var refused *net.OpError
 		if err != nil && (!errors.As(err, &refused) || ctx.Err() != nil) {
 			t.Fatal(err)
+		}
+		if err == nil {
+			c = tcp.New(conn, tcp.Options{Options: wire.Options{Timeout: 300 * time.Millisecond}})
 		}
 		<-tick.C
 	}
@@ -220,14 +225,17 @@ func TestLibmodbusTCP(t *testing.T) {
 }
 
 func TestLibmodbusRTU(t *testing.T) {
-	line := peers.PTY(t)
-	peers.Libmodbus(t, line.B)
+	pty := peers.PTY(t)
+	peers.Libmodbus(t, pty.B)
 	s := tty.Default()
 	s.Baud = 115200
-	c, err := wire.OpenRTU(t.Context(), line.A, s, wire.Options{Timeout: 300 * time.Millisecond})
+	p, err := tty.Open(pty.A, s)
 	if err != nil {
 		t.Fatal(err)
 	}
+	o := line.Options{Options: wire.Options{Timeout: 300 * time.Millisecond}}
+	o.Char, o.Gap = s.Timing()
+	c := line.New(p, o)
 	defer c.Close()
 	for deadline := time.Now().Add(patience); ; { // until it has opened its end
 		_, err := c.Exchange(t.Context(), 17, frame.Read(3, 0x160, 4))

@@ -32,8 +32,13 @@ func (c *conn) Probe(ctx context.Context, q drivers.Query) (drivers.Answer, erro
 	// that is not there is no sign of that, so the query ends ahead of the
 	// link's own timeout, and is not counted among them.
 	limit := min(q.Limit, c.timeout*9/10)
-	pctx, cancel := context.WithTimeout(ctx, limit+c.onWire(req))
+	pctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	timer := time.AfterFunc(time.Hour, cancel)
+	defer timer.Stop()
+	began := func() { timer.Reset(limit + c.onWire(req)) }
+	c.tap.sent.Store(&began)
+	defer c.tap.sent.Store(nil)
 	begin := time.Now()
 	reply, err := c.link.Exchange(pctx, byte(q.Unit), req)
 	a := drivers.Answer{Outcome: drivers.Answered, Data: reply.Data, At: reply.At, Took: time.Since(begin)}
@@ -46,9 +51,9 @@ func (c *conn) Probe(ctx context.Context, q drivers.Query) (drivers.Answer, erro
 	switch {
 	case e.Kind == frame.Exception:
 		a.Outcome, a.Code = drivers.Declined, int(e.Code)
-	case e.Kind == frame.Timeout && e.Sent:
+	case e.Kind == frame.Timeout:
 		a.Outcome = drivers.Silent
-	case e.Kind == frame.Cancelled && ctx.Err() == nil:
+	case e.Kind == frame.Cancelled && e.Sent && ctx.Err() == nil:
 		a.Outcome, a.Text = drivers.Silent, fmt.Sprintf("no answer within %v", limit)
 	case e.Kind == frame.BadFrame && e.Sent:
 		a.Outcome = drivers.Garbled

@@ -160,7 +160,7 @@ func (p PDU) Check(answer PDU) ([]byte, error) {
 	case p.Reads():
 		return p.checkRead(answer)
 	}
-	if echo := p.echo(); echo != nil && !bytes.Equal(answer.Data, echo) {
+	if echo := p.Echo(); echo != nil && !bytes.Equal(answer.Data, echo) {
 		return nil, Bad("write not confirmed: function %d answered % x, not % x", p.Function, answer.Data, echo)
 	}
 	return answer.Data, nil
@@ -177,8 +177,8 @@ func (p PDU) checkRead(answer PDU) ([]byte, error) {
 	return answer.Data[1:], nil
 }
 
-// echo is the data of the answer to a write; nil where nothing is known.
-func (p PDU) echo() []byte {
+// Echo is the data of the answer to a write; nil where nothing is known.
+func (p PDU) Echo() []byte {
 	switch p.Function {
 	case writeCoil, writeRegister, maskWrite:
 		return p.Data

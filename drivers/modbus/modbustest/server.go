@@ -252,3 +252,13 @@ func CRC(b []byte) uint16 {
 	}
 	return crc
 }
+
+// ASCIIFrame puts an ASCII frame around a PDU (Modbus over Serial Line V1.02
+// §2.5.2).
+func ASCIIFrame(unit byte, pdu []byte) []byte {
+	sum := unit
+	for _, x := range pdu {
+		sum += x
+	}
+	return fmt.Appendf(nil, ":%02X%X%02X\r\n", unit, pdu, -sum)
+}

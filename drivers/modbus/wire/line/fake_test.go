@@ -1,4 +1,4 @@
-package wire
+package line
 
 import (
 	"context"
@@ -86,12 +86,15 @@ func (l *line) send(b []byte) {
 func (l *line) later(d time.Duration, b []byte) { time.AfterFunc(d, func() { l.send(b) }) }
 
 // onLine runs a test with a line and its master in a bubble.
-func onLine(t *testing.T, o Options, test func(t *testing.T, l *line, r *RTU)) {
+func onLine(t *testing.T, o Options, test func(t *testing.T, l *line, r *Line)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		l := newLine(map[byte]*modbustest.Memory{1: unit(0), 2: unit(0)})
 		// 9600 baud 8N1
-		r := newRTU(l, timing{char: 10 * time.Second / 9600, gap: 35 * time.Second / 9600}, o)
+		o.Char, o.Gap = 10*time.Second/9600, 35*time.Second/9600
+		o.Memory = NewMemory()
+		o.Memory.used = true // nobody was here before
+		r := New(l, o)
 		defer r.Close()
 		test(t, l, r)
 		r.Close()
@@ -102,7 +105,7 @@ func onLine(t *testing.T, o Options, test func(t *testing.T, l *line, r *RTU)) {
 var _ io.ReadWriteCloser = (*line)(nil)
 
 // readN reads n holding registers whose values are their addresses.
-func readN(t *testing.T, c exchanger, u byte, address, n int) error {
+func readN(t *testing.T, c *Line, u byte, address, n int) error {
 	t.Helper()
 	r, err := c.Exchange(context.Background(), u, frame.Read(3, address, n))
 	if err != nil {

@@ -1,4 +1,4 @@
-package wire
+package line
 
 import (
 	"context"
@@ -11,6 +11,7 @@ import (
 
 	"fieldferry/drivers/modbus/frame"
 	"fieldferry/drivers/modbus/modbustest"
+	"fieldferry/drivers/modbus/wire"
 )
 
 // TestRTULateAnswers: answers that come 50 ms to 5 s after the timeout never
@@ -21,8 +22,8 @@ func TestRTULateAnswers(t *testing.T) {
 		late := time.Duration(ms) * time.Millisecond
 		for _, lengths := range []int{1, 3} {
 			t.Run(fmt.Sprintf("%v of %d", late, lengths), func(t *testing.T) {
-				o := Options{Timeout: 200 * time.Millisecond, LateWindow: 6 * time.Second}
-				onLine(t, o, func(t *testing.T, l *line, r *RTU) {
+				o := Options{Options: wire.Options{Timeout: 200 * time.Millisecond}, LateWindow: 6 * time.Second}
+				onLine(t, o, func(t *testing.T, l *line, r *Line) {
 					n, held := 0, 0
 					l.script = func(l *line, unit byte, pdu []byte) {
 						n++
@@ -58,7 +59,7 @@ func TestRTULateAnswers(t *testing.T) {
 // register is read again at once, by a request whose answer has another
 // length.
 func TestRTUReadsOnAfterALoss(t *testing.T) {
-	onLine(t, Options{Timeout: time.Second}, func(t *testing.T, l *line, r *RTU) {
+	onLine(t, Options{Options: wire.Options{Timeout: time.Second}}, func(t *testing.T, l *line, r *Line) {
 		var asked []byte
 		l.script = func(l *line, unit byte, pdu []byte) {
 			asked = append(asked, pdu[4])
@@ -87,7 +88,7 @@ func TestRTUReadsOnAfterALoss(t *testing.T) {
 // TestRTUWriteIsNotRepeatedIntoItsOwnEcho: the late echo of a write would
 // confirm the same write sent again.
 func TestRTUWriteIsNotRepeatedIntoItsOwnEcho(t *testing.T) {
-	onLine(t, Options{Timeout: time.Second}, func(t *testing.T, l *line, r *RTU) {
+	onLine(t, Options{Options: wire.Options{Timeout: time.Second}, Echo: EchoOff}, func(t *testing.T, l *line, r *Line) {
 		l.script = func(*line, byte, []byte) {}
 		w := frame.WriteRegister(5, [2]byte{0, 7})
 		_, err := r.Exchange(t.Context(), 1, w)
@@ -130,14 +131,14 @@ func TestRTUOddAnswers(t *testing.T) {
 		{"broken checksum", [][]byte{flip}, frame.BadFrame, "7 bytes that form no answer"},
 		{"short", [][]byte{cut(right, 6)}, frame.BadFrame, "6 bytes that form no answer"},
 		{"another unit alone", [][]byte{modbustest.RTUFrame(2, []byte{3, 2, 0, 5})}, frame.Timeout, "no answer"},
-		{"another length alone", [][]byte{modbustest.RTUFrame(1, []byte{3, 4, 0, 5, 0, 6})}, frame.BadFrame, "an answer of 9 bytes where one of 7"},
+		{"another length alone", [][]byte{modbustest.RTUFrame(1, []byte{3, 4, 0, 5, 0, 6})}, frame.BadFrame, "byte count 4 and 4 bytes in the answer where 2"},
 		{"another function", [][]byte{modbustest.RTUFrame(1, []byte{4, 2, 0, 5})}, frame.Timeout, "no answer"},
-		{"echo alone", [][]byte{echo}, frame.BadFrame, "8 bytes that form no answer"},
+		{"echo alone", [][]byte{echo}, frame.Timeout, "only the line's own echo"},
 		{"exception in two parts", [][]byte{cut(modbustest.RTUFrame(1, []byte{0x83, 4}), 4), modbustest.RTUFrame(1, []byte{0x83, 4})[4:]}, frame.Exception, "exception 4"},
 		{"silence", nil, frame.Timeout, "no answer within 1s"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			onLine(t, Options{Timeout: time.Second}, func(t *testing.T, l *line, r *RTU) {
+			onLine(t, Options{Options: wire.Options{Timeout: time.Second}}, func(t *testing.T, l *line, r *Line) {
 				l.script = func(l *line, unit byte, pdu []byte) {
 					for i, b := range c.bytes {
 						l.later(time.Duration(20+20*i)*time.Millisecond, b)
@@ -162,11 +163,11 @@ func TestRTUOddAnswers(t *testing.T) {
 }
 
 func TestRTUSlowFrameIsAwaited(t *testing.T) {
-	onLine(t, Options{Timeout: 100 * time.Millisecond}, func(t *testing.T, l *line, r *RTU) {
+	onLine(t, Options{Options: wire.Options{Timeout: 100 * time.Millisecond}}, func(t *testing.T, l *line, r *Line) {
 		l.script = func(l *line, unit byte, pdu []byte) {
 			answer := l.answer(unit, pdu) // 125 registers: 265 ms at 9600 baud, begun just in time
 			for i := range answer {
-				l.later(90*time.Millisecond+time.Duration(i)*r.timing.char, answer[i:i+1])
+				l.later(90*time.Millisecond+time.Duration(i)*r.o.Char, answer[i:i+1])
 			}
 		}
 		if err := readN(t, r, 1, 0, 125); err != nil {
@@ -176,7 +177,7 @@ func TestRTUSlowFrameIsAwaited(t *testing.T) {
 }
 
 func TestRTUGarbageEnds(t *testing.T) {
-	onLine(t, Options{Timeout: time.Second}, func(t *testing.T, l *line, r *RTU) {
+	onLine(t, Options{Options: wire.Options{Timeout: time.Second}}, func(t *testing.T, l *line, r *Line) {
 		l.script = func(*line, byte, []byte) {} // no device understands a word
 		stop := make(chan struct{})
 		garble := func() {
@@ -212,7 +213,7 @@ func TestRTUGarbageEnds(t *testing.T) {
 // TestRTUSuspectException: an exception that may belong to an earlier request
 // is marked, one that cannot is not.
 func TestRTUSuspectException(t *testing.T) {
-	onLine(t, Options{Timeout: time.Second}, func(t *testing.T, l *line, r *RTU) {
+	onLine(t, Options{Options: wire.Options{Timeout: time.Second}}, func(t *testing.T, l *line, r *Line) {
 		e := wantKind(t, readN(t, r, 1, 999, 2), frame.Exception)
 		if e.Suspect || e.Code != 2 {
 			t.Errorf("got %+v, want exception 2, beyond doubt", e)
@@ -227,7 +228,7 @@ func TestRTUSuspectException(t *testing.T) {
 }
 
 func TestRTUKeepsItsDistance(t *testing.T) {
-	onLine(t, Options{Timeout: time.Second}, func(t *testing.T, l *line, r *RTU) {
+	onLine(t, Options{Options: wire.Options{Timeout: time.Second}}, func(t *testing.T, l *line, r *Line) {
 		var at []time.Time
 		l.script = func(l *line, unit byte, pdu []byte) {
 			at = append(at, time.Now())
@@ -239,15 +240,15 @@ func TestRTUKeepsItsDistance(t *testing.T) {
 			}
 		}
 		for i := range 4 {
-			if d := at[i+1].Sub(at[i]); d < 30*time.Millisecond+r.timing.gap {
-				t.Errorf("request %d came %v after the one before, want at least 30 ms and t3.5 (%v)", i+1, d, r.timing.gap)
+			if d := at[i+1].Sub(at[i]); d < 30*time.Millisecond+r.o.Gap {
+				t.Errorf("request %d came %v after the one before, want at least 30 ms and t3.5 (%v)", i+1, d, r.o.Gap)
 			}
 		}
 	})
 }
 
 func TestRTUCancelCloseAndUnplug(t *testing.T) {
-	onLine(t, Options{Timeout: time.Hour}, func(t *testing.T, l *line, r *RTU) {
+	onLine(t, Options{Options: wire.Options{Timeout: time.Hour}}, func(t *testing.T, l *line, r *Line) {
 		l.script = func(*line, byte, []byte) {}
 		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
 		defer cancel()
@@ -265,8 +266,8 @@ func TestRTUCancelCloseAndUnplug(t *testing.T) {
 }
 
 func TestRTURefusesWhatCannotBeAnswered(t *testing.T) {
-	onLine(t, Options{}, func(t *testing.T, l *line, r *RTU) {
-		for u, req := range map[byte]frame.PDU{0: frame.Read(3, 0, 1), 1: {Function: 43, Data: []byte{14}}, 2: frame.Read(3, 0, 200)} {
+	onLine(t, Options{}, func(t *testing.T, l *line, r *Line) {
+		for u, req := range map[byte]frame.PDU{0: frame.Read(3, 0, 1), 1: {Function: 99, Data: []byte{14}}, 2: frame.Read(3, 0, 200)} {
 			_, err := r.Exchange(t.Context(), u, req)
 			wantKind(t, err, frame.Invalid)
 		}
@@ -279,7 +280,7 @@ func TestRTURefusesWhatCannotBeAnswered(t *testing.T) {
 // TestRTUOverTCP: the same line on a real socket; silence of all ends it.
 func TestRTUOverTCP(t *testing.T) {
 	s := modbustest.NewRTU(t, map[byte]*modbustest.Memory{1: unit(0), 2: unit(0)})
-	c := connect(t, s, Options{Timeout: short, Units: []byte{1, 2}})
+	c := connect(t, s, Options{Options: wire.Options{Timeout: short, Units: []byte{1, 2}}})
 	for i := range 50 {
 		mustRead(t, c, 1, i, 0)
 		mustRead(t, c, 2, i, 0)

@@ -1,4 +1,4 @@
-package wire
+package tcp
 
 import (
 	"context"
@@ -10,6 +10,7 @@ import (
 
 	"fieldferry/drivers/modbus/frame"
 	"fieldferry/drivers/modbus/modbustest"
+	"fieldferry/drivers/modbus/wire"
 )
 
 // short is a timeout for servers that are silent on purpose.
@@ -62,7 +63,7 @@ func TestTCPBadAnswers(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := modbustest.New(t, map[byte]*modbustest.Memory{1: unit(0)})
-			link := connect(t, s, Options{Timeout: short})
+			link := connect(t, s, Options{Options: wire.Options{Timeout: short}})
 			s.Handle(func(conn *modbustest.Conn, r modbustest.Request) { conn.Write(c.answer(conn, r)) })
 			e := wantKind(t, read(t, link, 1, 5, 0), c.kind)
 			if !strings.Contains(e.Error(), c.text) || !e.Sent || e.Suspect {
@@ -93,7 +94,7 @@ func TestTCPBrokenStreams(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := modbustest.New(t, map[byte]*modbustest.Memory{1: unit(0)})
-			c := connect(t, s, Options{Timeout: 2 * short})
+			c := connect(t, s, Options{Options: wire.Options{Timeout: 2 * short}})
 			mustRead(t, c, 1, 0, 0)
 			s.Handle(func(conn *modbustest.Conn, r modbustest.Request) {
 				conn.Write(raw)
@@ -118,7 +119,7 @@ func TestTCPBrokenStreams(t *testing.T) {
 // one, just ahead of its own; no value is ever shifted.
 func TestTCPLateAnswers(t *testing.T) {
 	s := modbustest.New(t, map[byte]*modbustest.Memory{1: unit(0), 2: unit(0)})
-	c := connect(t, s, Options{Timeout: short, Units: []byte{1, 2}})
+	c := connect(t, s, Options{Options: wire.Options{Timeout: short, Units: []byte{1, 2}}})
 	var held []byte
 	s.Handle(func(conn *modbustest.Conn, r modbustest.Request) {
 		answer := conn.Answer(r)
@@ -161,7 +162,7 @@ func TestTCPDuplicatesAndForeignAnswersAreDropped(t *testing.T) {
 
 func TestTCPByteByByte(t *testing.T) {
 	s := modbustest.New(t, map[byte]*modbustest.Memory{1: unit(0)})
-	c := connect(t, s, Options{Timeout: patience})
+	c := connect(t, s, Options{Options: wire.Options{Timeout: patience}})
 	s.Handle(func(conn *modbustest.Conn, r modbustest.Request) {
 		for _, b := range conn.Answer(r) {
 			conn.Write([]byte{b})
@@ -197,7 +198,7 @@ func TestTCPPipelined(t *testing.T) {
 		}
 		held = nil
 	})
-	c := connect(t, s, Options{Depth: depth, Timeout: patience})
+	c := connect(t, s, Options{Options: wire.Options{Timeout: patience}, Depth: depth})
 	var wg sync.WaitGroup
 	for w := range depth {
 		wg.Go(func() {
@@ -213,7 +214,7 @@ func TestTCPPipelined(t *testing.T) {
 
 func TestTCPCancelReturnsAtOnce(t *testing.T) {
 	s := modbustest.New(t, map[byte]*modbustest.Memory{1: unit(0)})
-	c := connect(t, s, Options{Timeout: time.Hour})
+	c := connect(t, s, Options{Options: wire.Options{Timeout: time.Hour}})
 	ctx, cancel := context.WithCancel(t.Context())
 	arrived := make(chan struct{})
 	s.Handle(func(conn *modbustest.Conn, r modbustest.Request) { close(arrived) })
@@ -232,7 +233,7 @@ func TestTCPCancelReturnsAtOnce(t *testing.T) {
 
 func TestTCPCloseInterrupts(t *testing.T) {
 	s := modbustest.New(t, map[byte]*modbustest.Memory{1: unit(0)})
-	c := connect(t, s, Options{Timeout: time.Hour})
+	c := connect(t, s, Options{Options: wire.Options{Timeout: time.Hour}})
 	arrived := make(chan struct{})
 	s.Handle(func(conn *modbustest.Conn, r modbustest.Request) { close(arrived) })
 	go func() { <-arrived; c.Close() }()
@@ -248,8 +249,8 @@ func TestTCPCloseInterrupts(t *testing.T) {
 // TestTCPSilenceOfAllEndsTheConnection, and that of one among several does not.
 func TestTCPSilenceOfAllEndsTheConnection(t *testing.T) {
 	s := modbustest.New(t, map[byte]*modbustest.Memory{1: unit(0)})
-	c := connect(t, s, Options{Timeout: short, Units: []byte{1, 2}})
-	for i := range 2 * silenceCount {
+	c := connect(t, s, Options{Options: wire.Options{Timeout: short, Units: []byte{1, 2}}})
+	for i := range 2 * 3 {
 		wantKind(t, read(t, c, 2, i, 0), frame.Timeout)
 	}
 	mustRead(t, c, 1, 0, 0)
@@ -262,7 +263,7 @@ func TestTCPSilenceOfAllEndsTheConnection(t *testing.T) {
 
 func TestTCPFloodEndsTheConnection(t *testing.T) {
 	s := modbustest.New(t, map[byte]*modbustest.Memory{1: unit(0)})
-	c := connect(t, s, Options{Timeout: patience})
+	c := connect(t, s, Options{Options: wire.Options{Timeout: patience}})
 	s.Handle(func(conn *modbustest.Conn, r modbustest.Request) {
 		for range maxStrays + 2 {
 			conn.Write(conn.Frame(r.ID+9, 1, []byte{3, 2, 0, 1}))
@@ -273,19 +274,19 @@ func TestTCPFloodEndsTheConnection(t *testing.T) {
 
 func TestTCPPauses(t *testing.T) {
 	s := modbustest.New(t, map[byte]*modbustest.Memory{1: unit(0)})
+	c := connect(t, s, Options{Options: wire.Options{Pause: 20 * time.Millisecond}})
 	start := time.Now()
-	c := connect(t, s, Options{PauseAfterConnect: 50 * time.Millisecond, Pause: 20 * time.Millisecond})
 	for i := range 4 {
 		mustRead(t, c, 1, i, 0)
 	}
-	if d := time.Since(start); d < 110*time.Millisecond {
-		t.Errorf("a connection with a pause of 50 ms and four reads with 20 ms between took %v", d)
+	if d := time.Since(start); d < 60*time.Millisecond {
+		t.Errorf("four reads with pauses of 20 ms between took %v", d)
 	}
 }
 
 func TestTCPIDsOfAbandonedRequestsRest(t *testing.T) {
 	s := modbustest.New(t, map[byte]*modbustest.Memory{1: unit(0)})
-	c := connect(t, s, Options{Timeout: short}).(*TCP)
+	c := connect(t, s, Options{Options: wire.Options{Timeout: short}})
 	c.mu.Lock()
 	c.lastID = 65533
 	c.abandoned[65535], c.abandoned[0] = time.Now(), time.Now()

@@ -1,4 +1,9 @@
-package wire
+// Package tcp speaks Modbus TCP on a connection that somebody else has made.
+// Every answer is matched to its request by the transaction id; one that
+// comes late, twice or unasked is dropped and counted.
+//
+// A Link starts one goroutine, which reads; Close waits for it.
+package tcp
 
 import (
 	"bufio"
@@ -7,11 +12,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"sync"
 	"time"
 
 	"fieldferry/drivers/modbus/frame"
+	"fieldferry/drivers/modbus/wire"
 )
 
 // maxStrays is how many answers in a row that nobody waits for make a peer
@@ -24,12 +31,22 @@ const idRest = 5 * time.Minute
 
 var errClosed = errors.New("link closed")
 
-// TCP is one Modbus TCP connection. Several units may share it.
-type TCP struct {
-	counters
+// MaxDepth is the most requests that may be under way at once.
+const MaxDepth = 16
+
+// Options are the settings of a connection. Zero fields mean the defaults.
+type Options struct {
+	wire.Options
+	Depth   int  // requests under way at once, 1-MaxDepth; default 1
+	AnyUnit bool // accept an answer that names another unit
+}
+
+// Link is one Modbus TCP connection. Several units may share it.
+type Link struct {
+	wire.Counters
 	conn  net.Conn
 	o     Options
-	quiet *silence
+	quiet *wire.Quiet
 	slots chan *slot    // the free ones: as many as requests may be under way
 	done  chan struct{} // closed by the reader when the connection is gone
 	wlock chan struct{} // capacity 1; held while a frame is written
@@ -55,24 +72,15 @@ type received struct {
 	at  time.Time
 }
 
-// DialTCP connects to a Modbus TCP server, host:port. It blocks until the
-// connection stands, ctx ends or ten seconds have passed.
-func DialTCP(ctx context.Context, address string, o Options) (*TCP, error) {
-	o = o.withDefaults()
-	conn, err := dial(ctx, address, o)
-	if err != nil {
-		return nil, err
-	}
-	return newTCP(conn, o), nil
-}
-
-// newTCP speaks Modbus TCP on a connection, which it owns from now on.
-func newTCP(conn net.Conn, o Options) *TCP {
-	o = o.withDefaults()
-	c := &TCP{
-		conn: conn, o: o, quiet: newSilence(o.Units),
+// New speaks Modbus TCP on a connection, which it owns from now on. The first
+// transaction id is a random one: a gateway may send on a new connection what
+// was asked for on the one before.
+func New(conn net.Conn, o Options) *Link {
+	o.Options, o.Depth = o.WithDefaults(), min(max(o.Depth, 1), MaxDepth)
+	c := &Link{
+		conn: conn, o: o, quiet: wire.NewQuiet(o.Units),
 		slots: make(chan *slot, o.Depth), done: make(chan struct{}), wlock: make(chan struct{}, 1),
-		waiting: map[uint16]*slot{}, abandoned: map[uint16]time.Time{},
+		waiting: map[uint16]*slot{}, abandoned: map[uint16]time.Time{}, lastID: uint16(rand.Uint32()),
 	}
 	for range o.Depth {
 		t := time.NewTimer(time.Hour)
@@ -85,33 +93,30 @@ func newTCP(conn net.Conn, o Options) *TCP {
 
 // Close ends the connection, interrupts every Exchange and waits for the
 // reader. It may be called more than once.
-func (c *TCP) Close() error {
+func (c *Link) Close() error {
 	c.fail(errClosed)
 	<-c.done
 	return nil
 }
 
-// Stats tells what the connection has seen.
-func (c *TCP) Stats() Stats { return c.stats() }
-
 // Exchange sends a request to a unit and returns the answer to it.
-func (c *TCP) Exchange(ctx context.Context, unit byte, req frame.PDU) (Reply, error) {
+func (c *Link) Exchange(ctx context.Context, unit byte, req frame.PDU) (wire.Reply, error) {
 	if err := req.Validate(); err != nil {
-		return Reply{}, &frame.Error{Kind: frame.Invalid, Err: err}
+		return wire.Reply{}, &frame.Error{Kind: frame.Invalid, Err: err}
 	}
 	s, err := c.acquire(ctx)
 	if err != nil {
-		return Reply{}, err
+		return wire.Reply{}, err
 	}
 	defer c.release(s)
 	p := frame.TCP(unit)
 	adu, err := p.Encode(req)
 	if err != nil {
-		return Reply{}, err
+		return wire.Reply{}, err
 	}
 	id := c.enter(s)
 	binary.BigEndian.PutUint16(adu, id)
-	c.o.tell(unit, req, adu, Request)
+	c.o.Tell(unit, req, adu, wire.Request)
 	failed := c.send(ctx, adu)
 	if failed == nil {
 		failed = c.await(ctx, s)
@@ -122,17 +127,17 @@ func (c *TCP) Exchange(ctx context.Context, unit byte, req frame.PDU) (Reply, er
 		return c.accept(p, req, adu, <-s.answer)
 	}
 	if failed.Kind == frame.Timeout {
-		c.timeouts.Add(1)
-		c.o.tell(unit, req, nil, Silence)
+		c.Counters.Timeouts.Add(1)
+		c.o.Tell(unit, req, nil, wire.Silence)
 		c.missed(unit)
 	}
-	return Reply{}, failed
+	return wire.Reply{}, failed
 }
 
 // acquire takes a slot once the pause since the last answer is over.
-func (c *TCP) acquire(ctx context.Context) (*slot, error) {
+func (c *Link) acquire(ctx context.Context) (*slot, error) {
 	if ctx.Err() != nil {
-		return nil, cancelled(ctx, false)
+		return nil, wire.Cancelled(ctx)
 	}
 	var s *slot
 	select {
@@ -145,21 +150,21 @@ func (c *TCP) acquire(ctx context.Context) (*slot, error) {
 	case <-c.done:
 		return nil, c.down(false)
 	case <-ctx.Done():
-		return nil, cancelled(ctx, false)
+		return nil, wire.Cancelled(ctx)
 	}
 	if c.o.Pause > 0 {
 		c.mu.Lock()
 		wait := time.Until(c.next)
 		c.mu.Unlock()
-		if !pause(ctx, wait) {
+		if !wire.Pause(ctx, wait) {
 			c.slots <- s
-			return nil, cancelled(ctx, false)
+			return nil, wire.Cancelled(ctx)
 		}
 	}
 	return s, nil
 }
 
-func (c *TCP) release(s *slot) {
+func (c *Link) release(s *slot) {
 	if c.o.Pause > 0 {
 		c.mu.Lock()
 		c.next = time.Now().Add(c.o.Pause)
@@ -169,7 +174,7 @@ func (c *TCP) release(s *slot) {
 }
 
 // enter gives the request a transaction id that no answer on its way carries.
-func (c *TCP) enter(s *slot) uint16 {
+func (c *Link) enter(s *slot) uint16 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for {
@@ -186,7 +191,7 @@ func (c *TCP) enter(s *slot) uint16 {
 
 // abandon gives a request up; false when its answer has come meanwhile and
 // lies in its slot.
-func (c *TCP) abandon(id uint16) bool {
+func (c *Link) abandon(id uint16) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.waiting[id] == nil {
@@ -200,19 +205,26 @@ func (c *TCP) abandon(id uint16) bool {
 // writeStep is how long one attempt to write may keep ctx waiting.
 const writeStep = 50 * time.Millisecond
 
+// cancelled is the error of a request whose context ended.
+func cancelled(ctx context.Context, sent bool) *frame.Error {
+	e := wire.Cancelled(ctx)
+	e.Sent = sent
+	return e
+}
+
 // send writes one frame. A peer whose window is shut for the whole timeout,
 // or a context that ends in mid-frame, costs the connection: half a frame
 // cannot be taken back.
-func (c *TCP) send(ctx context.Context, adu []byte) *frame.Error {
+func (c *Link) send(ctx context.Context, adu []byte) *frame.Error {
 	select {
 	case c.wlock <- struct{}{}:
 	case <-c.done:
 		return c.down(false)
 	case <-ctx.Done():
-		return cancelled(ctx, false)
+		return wire.Cancelled(ctx)
 	}
 	defer func() { <-c.wlock }()
-	c.requests.Add(1)
+	c.Counters.Requests.Add(1)
 	start, sent := time.Now(), 0
 	for sent < len(adu) {
 		_ = c.conn.SetWriteDeadline(time.Now().Add(writeStep)) // fails only on a closed connection, as Write then does
@@ -236,7 +248,7 @@ func (c *TCP) send(ctx context.Context, adu []byte) *frame.Error {
 
 // await waits until the answer to a request that was sent lies in its slot,
 // or tells why there is none.
-func (c *TCP) await(ctx context.Context, s *slot) *frame.Error {
+func (c *Link) await(ctx context.Context, s *slot) *frame.Error {
 	s.timer.Reset(c.o.Timeout)
 	defer s.timer.Stop()
 	select {
@@ -244,7 +256,7 @@ func (c *TCP) await(ctx context.Context, s *slot) *frame.Error {
 		s.answer <- f
 		return nil
 	case <-s.timer.C:
-		return noAnswer(c.o.Timeout)
+		return wire.NoAnswer(c.o.Timeout)
 	case <-ctx.Done():
 		return cancelled(ctx, true)
 	case <-c.done:
@@ -253,7 +265,7 @@ func (c *TCP) await(ctx context.Context, s *slot) *frame.Error {
 }
 
 // accept checks an answer whose transaction id is the request's.
-func (c *TCP) accept(p frame.Framing, req frame.PDU, request []byte, f received) (Reply, error) {
+func (c *Link) accept(p frame.Framing, req frame.PDU, request []byte, f received) (wire.Reply, error) {
 	if c.o.AnyUnit {
 		f.adu[frame.TCPHeader] = request[frame.TCPHeader]
 	}
@@ -262,36 +274,41 @@ func (c *TCP) accept(p frame.Framing, req frame.PDU, request []byte, f received)
 	if err == nil {
 		data, err = req.Check(answer)
 	}
+	unit, outcome := request[frame.TCPHeader], wire.Answer
 	var e *frame.Error
 	if errors.As(err, &e) && e.Kind == frame.BadFrame {
-		c.badFrames.Add(1)
-		c.missed(request[frame.TCPHeader])
-		return Reply{}, err
+		outcome = wire.Refused
 	}
-	c.answers.Add(1)
-	c.quiet.answered()
+	c.o.Tell(unit, answer, f.adu, outcome)
+	if outcome == wire.Refused {
+		c.Counters.BadFrames.Add(1)
+		c.missed(unit)
+		return wire.Reply{}, err
+	}
+	c.Counters.Answers.Add(1)
+	c.quiet.Answered()
 	if err != nil {
-		c.exceptions.Add(1)
+		c.Counters.Exceptions.Add(1)
 	}
-	return Reply{Data: data, At: f.at}, err
+	return wire.Reply{Data: data, At: f.at}, err
 }
 
 // missed gives the connection up when nobody answers on it any more.
-func (c *TCP) missed(unit byte) {
-	if c.quiet.miss(unit) {
-		c.fail(fmt.Errorf("%d requests in a row without a usable answer", silenceCount))
+func (c *Link) missed(unit byte) {
+	if c.quiet.Miss(unit) {
+		c.fail(wire.ErrQuiet)
 	}
 }
 
 // down is the error of a request on a connection that is gone, or going.
-func (c *TCP) down(sent bool) *frame.Error {
+func (c *Link) down(sent bool) *frame.Error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return &frame.Error{Kind: frame.LinkDown, Sent: sent, Err: c.err}
 }
 
 // fail ends the connection; the first reason stays.
-func (c *TCP) fail(err error) {
+func (c *Link) fail(err error) {
 	c.mu.Lock()
 	if c.err == nil {
 		c.err = err
@@ -301,7 +318,7 @@ func (c *TCP) fail(err error) {
 }
 
 // read takes frames from the connection until it ends.
-func (c *TCP) read() {
+func (c *Link) read() {
 	defer close(c.done)
 	r := bufio.NewReaderSize(c.conn, 4096)
 	for {
@@ -319,7 +336,7 @@ func (c *TCP) read() {
 // readFrame reads one frame. A header that is none means that the stream can
 // no longer be cut into frames, and so does a frame that stays unfinished for
 // longer than a request waits.
-func (c *TCP) readFrame(r *bufio.Reader) ([]byte, error) {
+func (c *Link) readFrame(r *bufio.Reader) ([]byte, error) {
 	if r.Buffered() == 0 {
 		if _, err := r.Peek(1); err != nil {
 			return nil, streamEnd(err)
@@ -344,7 +361,7 @@ func (c *TCP) readFrame(r *bufio.Reader) ([]byte, error) {
 
 // hurry bounds the reading of n bytes, unless they are there, and returns what
 // lifts the bound again.
-func (c *TCP) hurry(r *bufio.Reader, n int) (lift func()) {
+func (c *Link) hurry(r *bufio.Reader, n int) (lift func()) {
 	if r.Buffered() >= n {
 		return func() {}
 	}
@@ -360,7 +377,25 @@ func streamEnd(err error) error {
 }
 
 // deliver hands a frame to the request with its transaction id, or drops it.
-func (c *TCP) deliver(adu []byte, at time.Time) error {
+func (c *Link) deliver(adu []byte, at time.Time) error {
+	outcome, strays := c.claim(adu, at)
+	switch outcome {
+	case wire.Answer:
+		return nil
+	case wire.Late:
+		c.Counters.Late.Add(1)
+	default:
+		c.Counters.Foreign.Add(1)
+	}
+	c.o.Tell(adu[frame.TCPHeader], frame.PDU{Function: adu[frame.TCPHeader+1], Data: adu[frame.TCPHeader+2:]}, adu, outcome)
+	if strays > maxStrays {
+		return fmt.Errorf("%d answers in a row that nobody asked for", strays)
+	}
+	return nil
+}
+
+// claim finds out whose answer a frame is, and how many in a row were nobody's.
+func (c *Link) claim(adu []byte, at time.Time) (wire.Outcome, int) {
 	id := binary.BigEndian.Uint16(adu)
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -368,16 +403,12 @@ func (c *TCP) deliver(adu []byte, at time.Time) error {
 		delete(c.waiting, id)
 		c.strays = 0
 		s.answer <- received{adu, at}
-		return nil
+		return wire.Answer, 0
 	}
+	c.strays++
 	if _, late := c.abandoned[id]; late {
 		delete(c.abandoned, id)
-		c.late.Add(1)
-	} else {
-		c.foreign.Add(1)
+		return wire.Late, c.strays
 	}
-	if c.strays++; c.strays > maxStrays {
-		return fmt.Errorf("%d answers in a row that nobody asked for", c.strays)
-	}
-	return nil
+	return wire.Foreign, c.strays
 }
