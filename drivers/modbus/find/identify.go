@@ -108,11 +108,11 @@ func (l *Link) objects(ctx context.Context, unit int, depth Depth, d *Identity) 
 			return nil
 		}
 		part, more, err := parseObjects(a.Data)
+		d.Objects = append(d.Objects, part...)
 		if err != nil {
 			d.Cut = err.Error()
 			return nil
 		}
-		d.Objects = append(d.Objects, part...)
 		if more == 0 {
 			return nil
 		}

@@ -79,6 +79,7 @@ type asked struct {
 	scene  *scene
 	take   int
 	silent bool // it was given up
+	done   bool // it has its answer
 }
 
 func key(unit byte, p frame.PDU) string {
@@ -109,6 +110,7 @@ func (s *Script) happened(f *recorder.Frame, open []*asked) {
 		}
 		reply := Reply{After: max(f.At.Sub(a.f.At), 0), Unit: f.Unit, PDU: f.PDU, Bytes: f.Bytes, Stray: f.Outcome != wire.Answer && f.Outcome != wire.Refused}
 		a.scene.takes[a.take] = append(a.scene.takes[a.take], reply)
+		a.done = a.done || f.Outcome == wire.Answer || f.Outcome == wire.Late
 		if f.Outcome == wire.Answer {
 			s.known[f.Unit] = true
 			s.learn(a.f.PDU, f)
@@ -123,7 +125,7 @@ func belongs(f *recorder.Frame, a *asked) bool {
 	if f.Outcome != wire.Answer && f.Outcome != wire.Late {
 		return true // noise, foreign and refused: whatever was asked last
 	}
-	if len(a.scene.takes[a.take]) > 0 || a.silent != (f.Outcome == wire.Late) {
+	if a.done || a.silent != (f.Outcome == wire.Late) {
 		return false
 	}
 	return f.PDU.Function == 0 || a.f.Unit == f.Unit && f.PDU.Function&^frame.ExceptionBit == a.f.PDU.Function
