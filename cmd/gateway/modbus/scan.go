@@ -164,7 +164,7 @@ func (s *scanner) at(ctx context.Context, p *driver.Place) (units []find.Unit, e
 		name = setting(p)
 	}
 	err = s.t.use(&s.f.asking, p, func(l *find.Link) error {
-		scan := &find.Scan{Link: l, Units: s.units, Ask: s.ask, Identify: !s.f.noIdentify, Progress: func(p find.Progress) { s.progress(name, p) }}
+		scan := &find.Scan{Link: l, Units: s.units, Ask: s.ask, Identify: !s.f.noIdentify, Progress: func(p find.Progress) { s.progress(name, p) }, Found: s.hit}
 		units, err = scan.Run(ctx)
 		result := scanned{Setting: name, Units: []foundUnit{}}
 		for i := range units {
@@ -178,7 +178,7 @@ func (s *scanner) at(ctx context.Context, p *driver.Place) (units []find.Unit, e
 		}
 		return err
 	})
-	s.say("%s", s.clear())
+	s.clear()
 	return units, err
 }
 
@@ -208,12 +208,18 @@ func (s *scanner) progress(setting string, p find.Progress) {
 	fmt.Fprintf(s.tell, "\r\x1b[K%s: unit %d (%d of %d), %d found", setting, p.Unit, p.Done+1, p.Units, p.Found)
 }
 
+// hit tells of a unit as soon as it has answered.
+func (s *scanner) hit(u *find.Unit) {
+	s.clear()
+	v := viewUnit(u)
+	s.say("unit %d answers: %s %s\n", u.ID, console.Safe(v.Answer), console.Safe(v.Device))
+}
+
 // clear takes the line of progress away.
-func (s *scanner) clear() string {
+func (s *scanner) clear() {
 	if !s.f.json && terminal(s.tell) {
 		fmt.Fprint(s.tell, "\r\x1b[K")
 	}
-	return ""
 }
 
 func terminal(w io.Writer) bool {

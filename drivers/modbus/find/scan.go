@@ -16,6 +16,7 @@ type Scan struct {
 	Ask      layout.Address // what each unit is asked for, such as holding register 0; any answer will do
 	Identify bool           // ask those that answer what they are
 	Progress func(Progress) // called ahead of each unit; may be nil
+	Found    func(*Unit)    // called with each unit that answered; may be nil
 }
 
 // Progress is how far a scan has come.
@@ -65,6 +66,9 @@ func (s *Scan) Run(ctx context.Context) (found []Unit, err error) {
 			u.Identity, err = s.Link.Identify(ctx, id, Regular)
 		}
 		found = append(found, u)
+		if s.Found != nil {
+			s.Found(&u)
+		}
 		if err != nil {
 			return found, err
 		}
