@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"fieldferry/cmd/gateway/console"
+	"fieldferry/drivers"
 	driver "fieldferry/drivers/modbus"
 	"fieldferry/drivers/modbus/find"
 	"fieldferry/drivers/modbus/layout"
@@ -147,14 +148,25 @@ func (s *scanner) run(ctx context.Context) error {
 	}
 	estimate := (&find.Scan{Link: &find.Link{Limit: s.f.limit, Pace: s.f.pace, Tries: s.f.tries}, Units: s.units}).Estimate() * time.Duration(len(places))
 	s.say("scanning %s: %s at %s, at most about %v where nobody answers; Ctrl-C ends it\n", s.t.where, console.Count(len(s.units), "unit"), console.Count(len(places), "setting"), estimate.Round(time.Second))
-	var err error
-	for _, p := range places {
-		var units []find.Unit
-		if units, err = s.at(ctx, p); err != nil || len(units) > 0 && !s.f.all {
+	var hungUp error
+	for i, p := range places {
+		units, err := s.at(ctx, p)
+		switch {
+		case errors.Is(err, drivers.ErrLinkDown) && len(places) > 1:
+			// A converter may hang up on frames that it does not know.
+			hungUp = err
+			s.say("%s: %v; going on without it\n", setting(places[i]), err)
+		case err != nil:
+			return s.report(err)
+		}
+		if len(units) > 0 && !s.f.all {
 			break
 		}
 	}
-	return s.report(err)
+	if len(s.found) > 0 {
+		hungUp = nil
+	}
+	return s.report(hungUp)
 }
 
 // at scans one setting.

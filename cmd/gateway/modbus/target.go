@@ -168,7 +168,11 @@ func (a *asking) place(t *target, endpoint string) error {
 	for _, baud := range bauds {
 		for _, parity := range split(a.parity, "none", searchedParities) {
 			for _, framing := range split(a.framing, "rtu", []string{"rtu"}) {
-				s := tty.Settings{Baud: baud, Parity: parity, StopBits: a.stop, DataBits: 8}
+				s := tty.Default()
+				s.Baud, s.Parity, s.StopBits = baud, parity, a.stop
+				if framing == "ascii" {
+					s.DataBits = 7
+				}
 				t.places = append(t.places, driver.Place{Endpoint: endpoint, Driver: "modbus-" + framing, Serial: s, Limit: a.limit})
 			}
 		}
@@ -217,7 +221,7 @@ func setting(p *driver.Place) string {
 	if strings.HasPrefix(p.Endpoint, "tcp://") {
 		return framing + " framing"
 	}
-	return fmt.Sprintf("%s at %d baud 8%s%d", framing, p.Serial.Baud, strings.ToUpper(p.Serial.Parity[:1]), p.Serial.StopBits)
+	return fmt.Sprintf("%s at %d baud %d%s%d", framing, p.Serial.Baud, p.Serial.DataBits, strings.ToUpper(p.Serial.Parity[:1]), p.Serial.StopBits)
 }
 
 // through asks over the gateway's control socket.
