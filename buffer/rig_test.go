@@ -84,6 +84,7 @@ func emptyRig(t tester, cfg Config) *rig {
 // when the power is gone.
 func (g *rig) open() bool {
 	g.t.Helper()
+	g.consistent()
 	b, err := open(g.m, g.cfg, quiet(), g.lim)
 	if err != nil {
 		if g.m.Cut() {

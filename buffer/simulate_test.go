@@ -111,8 +111,9 @@ func simWork(g *rig, rnd *rand.Rand) {
 			g.read(a, 1000)
 			g.settle(a, len(a.got))
 		case 7:
-			g.read(slow, 30)
-			g.settle(slow, rnd.IntN(30))
+			n := 1 + rnd.IntN(30)*rnd.IntN(30)
+			g.read(slow, n)
+			g.settle(slow, rnd.IntN(n+1))
 		}
 	}
 }
@@ -191,6 +192,9 @@ func (k *knowledge) check(m *fault.Machine, lossy bool) error {
 		if sum := st.Delivered + st.Filtered + total(st.Dropped) + total(st.PutAside) + st.Pending; st.Appended != sum {
 			return fmt.Errorf("reader %s: appended %d, but the sum of the account is %d: %+v", st.Name, st.Appended, sum, st)
 		}
+		if st.Pending > 0 || st.Dropped["missing"]+st.Dropped["damaged"] > 0 {
+			return fmt.Errorf("reader %s: %d samples pending, want none; missing or damaged: %v, want none\n%s", st.Name, st.Pending, st.Dropped, m.Dump())
+		}
 		if lost, n := total(st.Dropped), missing[st.Name]; n > int64(lost) || !lossy && lost > 0 {
 			return fmt.Errorf("reader %s: %d promised samples are missing, %v are counted\n%s", st.Name, n, st.Dropped, m.Dump())
 		}
@@ -222,14 +226,14 @@ func (k *knowledge) drain(r *Reader, rr *rigReader) (missing int64, err error) {
 			last, lastSeq = v, es[i].Seq
 		}
 		if len(es) == 0 {
-			r.Settle(lastSeq) // a gap is counted when the position passes it
+			r.Settle(lastSeq)
 			return missing, nil
 		}
 	}
 }
 
 // checkNew appends a sample, which comes to all readers and has a number of
-// its own.
+// its own. It is settled: gaps are counted when the position has passed them.
 func (k *knowledge) checkNew(b *Buffer, readers map[string]*Reader) error {
 	if err := b.Append([]tag.Sample{sampleFor(k.g.tags, k.g.next)}); err != nil {
 		return err
@@ -242,6 +246,7 @@ func (k *knowledge) checkNew(b *Buffer, readers map[string]*Reader) error {
 		if es[0].Seq <= k.head {
 			return fmt.Errorf("a new sample has the number %d, but %d was handed out", es[0].Seq, k.head)
 		}
+		r.Settle(es[0].Seq)
 	}
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 
 	"fieldferry/drivers"
 	"fieldferry/drivers/modbus/frame"
+	"fieldferry/drivers/modbus/probe"
 	"fieldferry/drivers/modbus/tty"
 	"fieldferry/drivers/modbus/wire"
 	"fieldferry/drivers/modbus/wire/backup"
@@ -36,21 +37,21 @@ type driver struct {
 	hub     *reach.Hub // where devices dial in
 
 	mu    sync.Mutex // guards the field below
-	known map[place]*past
+	known map[whereabouts]*past
 }
 
-// place is a link, whatever becomes of its connections.
-type place struct{ link, endpoint string }
+// whereabouts is a link, whatever becomes of its connections.
+type whereabouts struct{ link, endpoint string }
 
 // past is what outlives the connections of a link.
 type past struct {
 	line   *line.Memory
 	choice backup.Choice
-	tap    tap
+	tap    probe.Tap
 }
 
 func newDriver(f framing) *driver {
-	return &driver{framing: f, hub: reach.NewHub(), known: map[place]*past{}}
+	return &driver{framing: f, hub: reach.NewHub(), known: map[whereabouts]*past{}}
 }
 
 // serial says that the framing is one of serial lines.
@@ -60,7 +61,7 @@ func (d *driver) serial() bool { return d.framing != overTCP }
 func (d *driver) pastOf(l *tag.Link) *past {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	at := place{l.Name, l.Endpoint}
+	at := whereabouts{l.Name, l.Endpoint}
 	if d.known[at] == nil {
 		d.known[at] = &past{line: line.NewMemory()}
 	}
@@ -163,7 +164,7 @@ func (d *driver) connect(ctx context.Context, l *tag.Link, log *slog.Logger) (wi
 		return nil, *fault
 	}
 	o, m := d.common(l), d.pastOf(l)
-	m.tap.open(ctx, o.RecordFrames)
+	m.tap.Open(ctx, o.RecordFrames)
 	if o.Backup == "" {
 		return d.dial(ctx, l, first, m, log)
 	}

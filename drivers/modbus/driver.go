@@ -10,8 +10,10 @@ import (
 
 	"fieldferry/drivers"
 	"fieldferry/drivers/modbus/frame"
-	"fieldferry/drivers/modbus/layout"
+	"fieldferry/drivers/modbus/probe"
+	"fieldferry/drivers/modbus/sunspec"
 	"fieldferry/drivers/modbus/wire"
+	"fieldferry/drivers/modbus/write"
 	"fieldferry/tag"
 )
 
@@ -50,40 +52,12 @@ func (d *driver) Check(l *tag.Link) []drivers.Fault {
 			_, found := layoutOf(t)
 			add(dev, t, found...)
 		}
+		for t, found := range togetherFaults(dev) {
+			add(dev, t, found...)
+		}
 	}
 	return faults
 }
-
-// layoutOf tells where a tag lies, or everything that is wrong with it.
-func layoutOf(t *tag.Tag) (layout.Layout, tag.Faults) {
-	o := tagOptions(t)
-	l, faults := layout.Spec{Address: t.Address, Type: t.Type, Order: o.ByteOrder, Length: o.Length}.Parse()
-	most := deviceOptions(t.Device).MaxRegisters
-	if len(faults) > 0 {
-		return l, faults
-	}
-	if !l.Table.Bits() && l.Length > most && most > 0 {
-		faults = append(faults, tag.Fault{Path: "address", Text: fmt.Sprintf("%s takes %d registers, more than the %d that max_registers allows in one read", l.Address, l.Length, most),
-			Hint: "a value read in two halves may be torn: raise max_registers, or use a shorter type"})
-	}
-	if !t.Access.Writable() {
-		return l, faults
-	}
-	switch {
-	case !l.Table.Writable():
-		faults = append(faults, tag.Fault{Path: "access", Text: fmt.Sprintf("%ss cannot be written", l.Table), Hint: "use access: read; coils and holding registers can be written"})
-	case l.Partial():
-		faults = append(faults, tag.Fault{Path: "access", Text: fmt.Sprintf("%s is a part of a register, and a part alone cannot be written", l.Address),
-			Hint: "use access: read, or write the whole register as uint16"})
-	case l.Length > maxWrite:
-		faults = append(faults, tag.Fault{Path: "access", Text: fmt.Sprintf("%d registers cannot be written at once", l.Length), Hint: fmt.Sprintf("Modbus writes %d at most", maxWrite)})
-	}
-	return l, faults
-}
-
-// maxWrite is the most registers of one write (Modbus Application Protocol
-// V1.1b3 §6.12).
-const maxWrite = 123
 
 // exchanger is a link of any framing.
 type exchanger = wire.Link
@@ -94,7 +68,11 @@ func (d *driver) Open(ctx context.Context, l *tag.Link, log *slog.Logger) (drive
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", drivers.ErrLinkDown, err)
 	}
-	return &conn{link: link, log: log, tap: &d.pastOf(l).tap, timeout: d.common(l).Timeout, char: d.char(l)}, nil
+	return &conn{
+		link: link, log: log,
+		Prober:  probe.Prober{Link: link, Tap: &d.pastOf(l).tap, Timeout: d.common(l).Timeout, Char: d.char(l)},
+		writers: map[*tag.Device]*write.Writer{}, chains: map[*tag.Device]*sunspec.Chain{},
+	}, nil
 }
 
 // char is how long one character takes on a serial port; 0 on TCP.
@@ -108,16 +86,18 @@ func (d *driver) char(l *tag.Link) time.Duration {
 
 // conn is an open link.
 type conn struct {
-	link    exchanger
-	log     *slog.Logger
-	tap     *tap
-	timeout time.Duration // of a request
-	char    time.Duration // what one character takes on a serial port; 0 on TCP
-	once    sync.Once
+	probe.Prober // what may be asked beyond the tags
+
+	link exchanger
+	log  *slog.Logger
+	once sync.Once
+
+	writers map[*tag.Device]*write.Writer // of the link's goroutine, as the next
+	chains  map[*tag.Device]*sunspec.Chain
 }
 
 // Prepare plans the reading of some tags.
-func (c *conn) Prepare(_ context.Context, d *tag.Device, tags []*tag.Tag) (drivers.Group, error) {
+func (c *conn) Prepare(ctx context.Context, d *tag.Device, tags []*tag.Tag) (drivers.Group, error) {
 	g := &group{c: c, dev: d, unit: byte(deviceOptions(d).UnitID), limits: deviceOptions(d).limits(), tags: tags}
 	for _, f := range deviceOptions(d).faults() {
 		return nil, fmt.Errorf("device %s: %w", d.Name, f)
@@ -129,6 +109,15 @@ func (c *conn) Prepare(_ context.Context, d *tag.Device, tags []*tag.Tag) (drive
 		}
 		g.layouts = append(g.layouts, l)
 	}
+	for i, t := range tags {
+		if sunspec.Is(t.Address) {
+			g.described.tags = append(g.described.tags, i)
+		}
+	}
+	if err := g.describe(ctx); err != nil {
+		return nil, err
+	}
+	g.locate()
 	g.replan()
 	return g, nil
 }

@@ -99,8 +99,6 @@ func TestCheckTellsEverything(t *testing.T) {
 		`d1 end address: hr:65535 of length 2 ends beyond 65535`,
 		`d1 text length: type string needs a length`,
 		`d1 ro access: input registers cannot be written`,
-		`d1 part access: hr:1.3 is a part of a register, and a part alone cannot be written`,
-		`d1 half access: hr:1 is a part of a register, and a part alone cannot be written`,
 		`d1 long access: 125 registers cannot be written at once`,
 		`d2 unit_id: unit id 0 is the broadcast, which nobody answers`,
 		`d2 max_registers: 126 registers in one read is outside 1-125`,

@@ -5,11 +5,13 @@ import (
 	"time"
 
 	"fieldferry/drivers/modbus/plan"
+	"fieldferry/drivers/modbus/probe"
 	"fieldferry/drivers/modbus/recorder"
 	"fieldferry/drivers/modbus/tty"
 	"fieldferry/drivers/modbus/wire"
 	"fieldferry/drivers/modbus/wire/line"
 	"fieldferry/drivers/modbus/wire/tcp"
+	"fieldferry/drivers/modbus/write"
 	"fieldferry/tag"
 )
 
@@ -42,16 +44,33 @@ type RTUOptions struct {
 
 // DeviceOptions are the keys of a device.
 type DeviceOptions struct {
-	UnitID        int  `yaml:"unit_id"`        // 1-255; default 1
-	MaxRegisters  int  `yaml:"max_registers"`  // most registers that one read may ask the device for, 1-125; default 125
-	MaxBits       int  `yaml:"max_bits"`       // most coils or discrete inputs that one read may ask it for, 1-2000; default 2000
-	WriteMultiple bool `yaml:"write_multiple"` // write even a single coil or register with function 15 or 16; default no
+	UnitID        int        `yaml:"unit_id"`        // 1-255; default 1
+	MaxRegisters  int        `yaml:"max_registers"`  // most registers that one read may ask the device for, 1-125; default 125
+	MaxBits       int        `yaml:"max_bits"`       // most coils or discrete inputs that one read may ask it for, 1-2000; default 2000
+	WriteMultiple bool       `yaml:"write_multiple"` // write even a single coil or register with function 15 or 16; default no
+	WriteBits     write.Bits `yaml:"write_bits"`     // how a bit or a half of a register is written: auto, mask, read-modify-write or refuse; default auto
+	Broadcast     bool       `yaml:"broadcast"`      // unit_id 0: writes go to every device of the line, and none answers; default no
 }
 
 // TagOptions are the keys of a tag.
 type TagOptions struct {
-	ByteOrder string `yaml:"byte_order"` // ABCD, BADC, CDAB, DCBA or their 64-bit kin; AB or BA for one register; default ABCD
-	Length    int    `yaml:"length"`     // registers of a string or raw tag, 1-125
+	ByteOrder    string   `yaml:"byte_order"`    // ABCD, BADC, CDAB, DCBA or their 64-bit kin; AB or BA for one register; default ABCD
+	Length       int      `yaml:"length"`        // registers of a string or raw tag, 1-125
+	Encoding     string   `yaml:"encoding"`      // of a string: utf-8 or latin-1; default utf-8
+	Padding      string   `yaml:"padding"`       // behind a string that is written: null or space; default null
+	Invalid      []uint64 `yaml:"invalid"`       // what the registers hold, as one number, when there is no value: [0x8000]; default none
+	ScaleFrom    string   `yaml:"scale_from"`    // the register, of the same table, that the value is scaled by; default none
+	ScaleAs      string   `yaml:"scale_as"`      // what that register holds: exponent (times 10^n, signed), factor or divisor; default exponent
+	ReadTogether []string `yaml:"read_together"` // tags of this device that are read in the same request, or are bad with it; default none
+}
+
+// ValueType is the type of the values that go in and out where it is not that
+// of the registers: what the device scales is a float.
+func (o *TagOptions) ValueType() string {
+	if o.ScaleFrom != "" {
+		return "float64"
+	}
+	return ""
 }
 
 func defaultLink() LinkOptions {
@@ -100,10 +119,12 @@ func (o DeviceOptions) limits() plan.Limits {
 }
 
 // wire turns the options of a link into what the link layer takes.
-func (o LinkOptions) wire(l *tag.Link, t *tap) wire.Options {
+func (o LinkOptions) wire(l *tag.Link, t *probe.Tap) wire.Options {
 	w := wire.Options{Timeout: o.Timeout, Pause: o.PauseBetweenRequests, Tap: t}
 	for _, d := range l.Devices {
-		w.Units = append(w.Units, byte(deviceOptions(d).UnitID))
+		if o := deviceOptions(d); !o.Broadcast { // nobody answers a broadcast
+			w.Units = append(w.Units, byte(o.UnitID))
+		}
 	}
 	return w
 }
@@ -169,8 +190,11 @@ func (o DeviceOptions) faults() tag.Faults {
 		faults = append(faults, tag.Fault{Path: path, Text: fmt.Sprintf(format, args...), Hint: hint})
 	}
 	switch {
+	case o.Broadcast && o.UnitID != 0:
+		fault("broadcast", "write unit_id: 0 with it, or leave it out", "unit id %d is one device: a broadcast has the unit id 0", o.UnitID)
+	case o.Broadcast:
 	case o.UnitID == 0:
-		fault("unit_id", "use the address set at the device, 1-247", "unit id 0 is the broadcast, which nobody answers")
+		fault("unit_id", "use the address set at the device, 1-247; to write to all of them at once add broadcast: true", "unit id 0 is the broadcast, which nobody answers")
 	case o.UnitID < 1 || o.UnitID > 255:
 		fault("unit_id", "use the address set at the device, 1-247", "unit id %d is outside 1-255", o.UnitID)
 	}

@@ -4,10 +4,12 @@ package modbus
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"net"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -94,6 +96,55 @@ func TestPymodbusRTU(t *testing.T) {
 			l.Options.(*RTUOptions).Serial.Baud = baud
 			readPlant(t, l)
 		})
+	}
+}
+
+func TestPymodbusASCIIOverTCP(t *testing.T) {
+	s := peers.Pymodbus(t, peers.ModbusOptions{Mode: "asciitcp", Units: 4, Dead: []int{2}})
+	readPlant(t, plantLink(t, "modbus-ascii", s.Endpoint()))
+}
+
+func TestPymodbusASCII(t *testing.T) {
+	for _, baud := range []int{9600, 115200} {
+		t.Run(fmt.Sprint(baud), func(t *testing.T) {
+			pty := peers.PTY(t)
+			peers.Pymodbus(t, peers.ModbusOptions{Mode: "ascii", TTY: pty.B, Baud: baud, Units: 4, Dead: []int{2}})
+			l := plantLink(t, "modbus-ascii", pty.A)
+			l.Options.(*RTUOptions).Serial.Baud = baud
+			readPlant(t, l)
+		})
+	}
+}
+
+// TestJsmodbusOutOfOrder: with eight requests under way, a server that answers
+// them in reverse order brings each asker its own registers.
+func TestJsmodbusOutOfOrder(t *testing.T) {
+	const depth, rounds, overtaken = 8, 100, 999
+	conn, err := reach.Dial(t.Context(), peers.Jsmodbus(t), patience)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := tcp.New(conn, tcp.Options{Options: wire.Options{Timeout: patience}, Depth: depth})
+	defer c.Close()
+	var wg sync.WaitGroup
+	for w := range depth {
+		wg.Go(func() {
+			for i := range rounds {
+				address := w*rounds + i
+				r, err := c.Exchange(t.Context(), 1, frame.Read(3, address, 2))
+				if err != nil || binary.BigEndian.Uint16(r.Data) != uint16(address) || binary.BigEndian.Uint16(r.Data[2:]) != uint16(address+1) {
+					t.Errorf("registers at %d: % x, %v", address, r.Data, err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	r, err := c.Exchange(t.Context(), 1, frame.Read(3, overtaken, 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := binary.BigEndian.Uint16(r.Data); n < rounds {
+		t.Errorf("%d answers overtook an earlier request, want %d at least: nothing was shown", n, rounds)
 	}
 }
 

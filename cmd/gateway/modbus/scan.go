@@ -15,9 +15,9 @@ import (
 
 	"fieldferry/cmd/gateway/console"
 	"fieldferry/drivers"
-	driver "fieldferry/drivers/modbus"
 	"fieldferry/drivers/modbus/find"
 	"fieldferry/drivers/modbus/layout"
+	"fieldferry/drivers/modbus/place"
 )
 
 // scanFlags are the flags of scan.
@@ -139,7 +139,7 @@ type scanner struct {
 }
 
 func (s *scanner) run(ctx context.Context) error {
-	places := make([]*driver.Place, 0, max(1, len(s.t.places)))
+	places := make([]*place.Place, 0, max(1, len(s.t.places)))
 	for i := range s.t.places {
 		places = append(places, &s.t.places[i])
 	}
@@ -170,7 +170,7 @@ func (s *scanner) run(ctx context.Context) error {
 }
 
 // at scans one setting.
-func (s *scanner) at(ctx context.Context, p *driver.Place) (units []find.Unit, err error) {
+func (s *scanner) at(ctx context.Context, p *place.Place) (units []find.Unit, err error) {
 	name := "the settings of the link"
 	if p != nil {
 		name = setting(p)

@@ -16,8 +16,8 @@ import (
 
 	"fieldferry/cmd/gateway/console"
 	"fieldferry/drivers"
-	driver "fieldferry/drivers/modbus"
 	"fieldferry/drivers/modbus/find"
+	"fieldferry/drivers/modbus/place"
 	"fieldferry/drivers/modbus/tty"
 )
 
@@ -27,7 +27,7 @@ type target struct {
 	socket console.Socket
 	link   string // of the gateway; empty: there is none
 	where  string // in words
-	places []driver.Place
+	places []place.Place
 }
 
 // running is a Modbus link of the running gateway.
@@ -153,7 +153,7 @@ func (a *asking) place(t *target, endpoint string) error {
 	t.where = endpoint
 	if strings.HasPrefix(endpoint, "tcp://") {
 		for _, framing := range split(a.framing, "tcp", []string{"tcp", "rtu"}) {
-			t.places = append(t.places, driver.Place{Endpoint: endpoint, Driver: "modbus-" + framing, Serial: tty.Default(), Limit: a.limit})
+			t.places = append(t.places, place.Place{Endpoint: endpoint, Driver: "modbus-" + framing, Serial: tty.Default(), Limit: a.limit})
 		}
 		return t.known()
 	}
@@ -173,7 +173,7 @@ func (a *asking) place(t *target, endpoint string) error {
 				if framing == "ascii" {
 					s.DataBits = 7
 				}
-				t.places = append(t.places, driver.Place{Endpoint: endpoint, Driver: "modbus-" + framing, Serial: s, Limit: a.limit})
+				t.places = append(t.places, place.Place{Endpoint: endpoint, Driver: "modbus-" + framing, Serial: s, Limit: a.limit})
 			}
 		}
 	}
@@ -216,7 +216,7 @@ func texts(list []int) []string {
 }
 
 // setting is a place in words: 9600 8N1, or the framing on TCP.
-func setting(p *driver.Place) string {
+func setting(p *place.Place) string {
 	framing := map[string]string{"modbus-tcp": "Modbus TCP", "modbus-rtu": "RTU", "modbus-ascii": "ASCII"}[p.Driver]
 	if strings.HasPrefix(p.Endpoint, "tcp://") {
 		return framing + " framing"
@@ -260,7 +260,7 @@ func (t through) Probe(ctx context.Context, q drivers.Query) (drivers.Answer, er
 
 // own asks over a connection of its own, which it opens again when it is gone.
 type own struct {
-	place  driver.Place
+	place  place.Place
 	conn   drivers.Conn // nil: not open
 	opened bool         // it has been open once
 }
@@ -297,7 +297,7 @@ func (o *own) close() {
 
 // use opens one setting of the target, nil for the gateway's link, and calls
 // f with it.
-func (t *target) use(a *asking, p *driver.Place, f func(*find.Link) error) error {
+func (t *target) use(a *asking, p *place.Place, f func(*find.Link) error) error {
 	if t.link != "" {
 		return f(&find.Link{Asker: through{t.socket, t.link}, Limit: a.limit, Pace: a.pace, Tries: a.tries})
 	}

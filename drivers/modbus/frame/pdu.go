@@ -59,6 +59,12 @@ func WriteRegisters(address int, data []byte) PDU {
 	return PDU{writeRegisters, append(append(words(address, len(data)/2), byte(len(data))), data...)}
 }
 
+// MaskWrite changes bits of a holding register (function 22): it becomes
+// its content and and, or or.
+func MaskWrite(address int, and, or uint16) PDU {
+	return PDU{maskWrite, words(address, int(and), int(or))}
+}
+
 // words lays numbers out as two bytes each. One that does not fit leaves
 // nothing, which Validate refuses: a wrapped address would be another register.
 func words(v ...int) []byte {

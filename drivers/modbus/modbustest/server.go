@@ -194,6 +194,8 @@ func (c *Conn) nextRTU() (Request, error) {
 	var rest []byte
 	if fc := head[1]; fc == 15 || fc == 16 {
 		rest = make([]byte, int(head[6])+1)
+	} else if fc == 22 {
+		rest = make([]byte, 2)
 	}
 	if _, err := io.ReadFull(c.c, rest); err != nil {
 		return Request{}, err

@@ -12,8 +12,8 @@ import (
 	"go.uber.org/goleak"
 
 	"fieldferry/drivers"
-	driver "fieldferry/drivers/modbus"
 	"fieldferry/drivers/modbus/frame"
+	"fieldferry/drivers/modbus/place"
 	"fieldferry/drivers/modbus/recorder"
 	"fieldferry/drivers/modbus/replay"
 )
@@ -103,12 +103,12 @@ func TestScript(t *testing.T) {
 }
 
 // ask plays to our own driver and shows what it makes of each request.
-func ask(t *testing.T, place driver.Place) string {
+func ask(t *testing.T, at place.Place) string {
 	t.Helper()
-	place.Limit = 200 * time.Millisecond
+	at.Limit = 200 * time.Millisecond
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	c, err := place.Open(ctx)
+	c, err := at.Open(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -154,7 +154,7 @@ func TestPlayed(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			p := &replay.Player{Script: script(t), Framing: tt.framing, Timing: tt.timing}
-			place := driver.Place{Driver: tt.driver}
+			at := place.Place{Driver: tt.driver}
 			var wg sync.WaitGroup
 			defer wg.Wait()
 			defer cancel()
@@ -163,7 +163,7 @@ func TestPlayed(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				place.Endpoint = path
+				at.Endpoint = path
 				wg.Go(func() {
 					if err := p.ServePort(ctx, port); err != nil {
 						t.Errorf("play: %v", err)
@@ -174,14 +174,14 @@ func TestPlayed(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				place.Endpoint = "tcp://" + ln.Addr().String()
+				at.Endpoint = "tcp://" + ln.Addr().String()
 				wg.Go(func() {
 					if err := p.Serve(ctx, ln); err != nil {
 						t.Errorf("play: %v", err)
 					}
 				})
 			}
-			if got := ask(t, place); got != played {
+			if got := ask(t, at); got != played {
 				t.Errorf("got %s\nwant %s", got, played)
 			}
 		})

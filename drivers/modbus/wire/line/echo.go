@@ -80,7 +80,7 @@ func (x *exchange) strip() bool {
 // probe finds out about the echo before something is sent whose answer looks
 // like it: by reading what is to be written. Its outcome does not matter.
 func (x *exchange) probe() (frame.PDU, bool) {
-	if x.l.echo.known != EchoAuto || !x.mirrors() || x.req.Reads() || x.req.Echo() == nil {
+	if x.unit == 0 || x.l.echo.known != EchoAuto || !x.mirrors() || x.req.Reads() || x.req.Echo() == nil {
 		return frame.PDU{}, false
 	}
 	function := byte(3)

@@ -2,6 +2,7 @@ package line
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"io"
 	"sync"
@@ -24,6 +25,9 @@ type line struct {
 	rest   []byte     // what a Read had no room for
 	script func(l *line, unit byte, pdu []byte)
 	sent   int
+	echo   bool // what is sent comes back
+	deaf   bool // no device is there
+	ascii  bool
 }
 
 var errUnplugged = errors.New("unplugged")
@@ -54,7 +58,21 @@ func (l *line) Write(b []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.sent++
-	unit, pdu := b[0], append([]byte(nil), b[1:len(b)-2]...)
+	if l.echo {
+		l.send(b)
+	}
+	raw := append([]byte(nil), b[:len(b)-2]...)
+	if l.ascii {
+		text, err := hex.DecodeString(string(b[1 : len(b)-4]))
+		if err != nil {
+			return 0, err
+		}
+		raw = text
+	}
+	unit, pdu := raw[0], raw[1:]
+	if l.deaf {
+		return len(b), nil
+	}
 	if l.script != nil {
 		l.script(l, unit, pdu)
 		return len(b), nil
@@ -73,7 +91,14 @@ func (l *line) answer(unit byte, pdu []byte) []byte {
 	if m == nil {
 		return nil
 	}
-	return modbustest.RTUFrame(unit, m.Answer(pdu))
+	return l.frame(unit, m.Answer(pdu))
+}
+
+func (l *line) frame(unit byte, pdu []byte) []byte {
+	if l.ascii {
+		return modbustest.ASCIIFrame(unit, pdu)
+	}
+	return modbustest.RTUFrame(unit, pdu)
 }
 
 func (l *line) send(b []byte) {
@@ -92,6 +117,7 @@ func onLine(t *testing.T, o Options, test func(t *testing.T, l *line, r *Line)) 
 		l := newLine(map[byte]*modbustest.Memory{1: unit(0), 2: unit(0)})
 		// 9600 baud 8N1
 		o.Char, o.Gap = 10*time.Second/9600, 35*time.Second/9600
+		l.ascii = o.Framing == frame.SerialASCII
 		o.Memory = NewMemory()
 		o.Memory.used = true // nobody was here before
 		r := New(l, o)

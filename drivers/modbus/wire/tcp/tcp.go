@@ -73,14 +73,15 @@ type received struct {
 }
 
 // New speaks Modbus TCP on a connection, which it owns from now on. The first
-// transaction id is a random one: a gateway may send on a new connection what
-// was asked for on the one before.
+// transaction id is a random one, since a gateway may send on a new connection
+// what was asked for on the one before; a small one, since some servers repeat
+// one byte of it.
 func New(conn net.Conn, o Options) *Link {
 	o.Options, o.Depth = o.WithDefaults(), min(max(o.Depth, 1), MaxDepth)
 	c := &Link{
 		conn: conn, o: o, quiet: wire.NewQuiet(o.Units),
 		slots: make(chan *slot, o.Depth), done: make(chan struct{}), wlock: make(chan struct{}, 1),
-		waiting: map[uint16]*slot{}, abandoned: map[uint16]time.Time{}, lastID: uint16(rand.Uint32()),
+		waiting: map[uint16]*slot{}, abandoned: map[uint16]time.Time{}, lastID: uint16(rand.UintN(128)),
 	}
 	for range o.Depth {
 		t := time.NewTimer(time.Hour)

@@ -1,4 +1,7 @@
-package modbus
+// Package place opens a Modbus port or address where no gateway has it, for
+// as long as somebody finds out something there. Open blocks like
+// drivers.Driver.Open; nothing is kept.
+package place
 
 import (
 	"context"
@@ -7,6 +10,7 @@ import (
 	"time"
 
 	"fieldferry/drivers"
+	"fieldferry/drivers/modbus"
 	"fieldferry/drivers/modbus/tty"
 	"fieldferry/tag"
 )
@@ -33,10 +37,10 @@ func (p Place) Open(ctx context.Context) (drivers.Conn, error) {
 	}
 	timeout := min(max(2*p.Limit, time.Second), time.Minute)
 	switch o := l.Options.(type) {
-	case *TCPOptions:
+	case *modbus.TCPOptions:
 		o.Timeout = timeout
 		o.AcceptAnyUnit = true // many converters answer with another id, and what is asked here is who answers at all
-	case *RTUOptions:
+	case *modbus.RTUOptions:
 		o.Timeout, o.Serial = timeout, p.Serial
 	}
 	for _, f := range d.Check(l) {

@@ -1,4 +1,4 @@
-package modbus
+package probe
 
 import (
 	"context"
@@ -8,16 +8,16 @@ import (
 	"fieldferry/drivers/modbus/wire"
 )
 
-// tap is told of every frame of a link: it passes them on to the link's flight
+// Tap is told of every frame of a link: it passes them on to the link's flight
 // recorder, and tells a query when its request has left, since a line may have
 // to be silent for a while before that.
-type tap struct {
+type Tap struct {
 	record atomic.Pointer[recorder.Recorder] // nil: nobody records
 	sent   atomic.Pointer[func()]            // nil: no query is under way
 }
 
-// open has frames recorded from now on, where ctx has a recorder.
-func (t *tap) open(ctx context.Context, frames int) {
+// Open has frames recorded from now on, where ctx has a recorder.
+func (t *Tap) Open(ctx context.Context, frames int) {
 	r := recorder.FromContext(ctx)
 	if r != nil {
 		r.Resize(frames)
@@ -26,7 +26,7 @@ func (t *tap) open(ctx context.Context, frames int) {
 }
 
 // Frame is called by the link.
-func (t *tap) Frame(e wire.Event) {
+func (t *Tap) Frame(e wire.Event) {
 	if r := t.record.Load(); r != nil {
 		r.Frame(e)
 	}

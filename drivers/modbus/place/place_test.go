@@ -1,24 +1,39 @@
-package modbus
+package place_test
 
 import (
 	"context"
 	"errors"
-	"strings"
 	"testing"
 	"time"
 
 	"fieldferry/drivers"
 	"fieldferry/drivers/modbus/frame"
 	"fieldferry/drivers/modbus/modbustest"
-	"fieldferry/drivers/modbus/recorder"
+	"fieldferry/drivers/modbus/place"
 )
+
+// patience ends a test that hangs; short is a limit for units that are silent
+// on purpose.
+const (
+	patience = 20 * time.Second
+	short    = 80 * time.Millisecond
+)
+
+// memory is a unit whose holding register i holds 100+i.
+func memory() *modbustest.Memory {
+	m := modbustest.NewMemory(1000)
+	for i := range m.Size {
+		m.Set(i, uint16(100+i))
+	}
+	return m
+}
 
 // prober opens a place at a scripted server.
 func prober(t *testing.T, driver string, s *modbustest.Server) drivers.Prober {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	c, err := Place{Endpoint: s.Endpoint(), Driver: driver, Limit: short}.Open(ctx)
+	c, err := place.Place{Endpoint: s.Endpoint(), Driver: driver, Limit: short}.Open(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,38 +146,5 @@ func TestProbeOnALostLink(t *testing.T) {
 		if time.Now().After(deadline) {
 			t.Fatalf("got %v, want ErrLinkDown", err)
 		}
-	}
-}
-
-// TestRecorded: what passes on a link whose context has a recorder is in it.
-func TestRecorded(t *testing.T) {
-	s := modbustest.New(t, map[byte]*modbustest.Memory{1: memory()})
-	l := newLink(t, "modbus-tcp", s.Endpoint(), map[int][]string{1: {"a hr:5 uint16"}, 2: {"b hr:5 uint16"}})
-	d, _ := drivers.Lookup("modbus-tcp")
-	rec := recorder.New(3)
-	c, err := d.Open(recorder.NewContext(t.Context(), rec), l, quiet)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	for _, dev := range l.Devices {
-		g, err := c.Prepare(t.Context(), dev, dev.Tags)
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, _ = show(t, g) // unit 2 is silent
-	}
-	var b strings.Builder
-	got := rec.Recent()
-	if _, err := got.WriteTo(&b); err != nil {
-		t.Fatal(err)
-	}
-	for _, want := range []string{"> request   1 0300050001", "< answer    1 03020069", "> silence   2 0300050001 -"} {
-		if !strings.Contains(b.String(), want) {
-			t.Errorf("no %q in\n%s", want, b.String())
-		}
-	}
-	if _, ok := rec.Kept(recorder.KeptFirst); !ok {
-		t.Error("nothing is kept around the silence")
 	}
 }

@@ -1,4 +1,7 @@
-package modbus
+// Package probe asks a Modbus link for what no tag names: one request that
+// changes nothing, for drivers.Prober. It blocks as that says, keeps nothing
+// and starts no goroutine.
+package probe
 
 import (
 	"context"
@@ -9,6 +12,7 @@ import (
 
 	"fieldferry/drivers"
 	"fieldferry/drivers/modbus/frame"
+	"fieldferry/drivers/modbus/wire"
 )
 
 // harmless are the functions that change nothing at a device: the four reads,
@@ -22,8 +26,17 @@ const identification = 14
 // maxProbe bounds what one query may hold a link up.
 const maxProbe = 10 * time.Second
 
+// Prober asks on an open link. Its fields are set once; it is used by one
+// goroutine at a time.
+type Prober struct {
+	Link    wire.Link
+	Tap     *Tap          // of the link
+	Timeout time.Duration // of the link
+	Char    time.Duration // what one character takes on a serial port; 0 on TCP
+}
+
 // Probe sends one request that reads.
-func (c *conn) Probe(ctx context.Context, q drivers.Query) (drivers.Answer, error) {
+func (p *Prober) Probe(ctx context.Context, q drivers.Query) (drivers.Answer, error) {
 	req, err := probeRequest(q)
 	if err != nil {
 		return drivers.Answer{}, err
@@ -31,22 +44,25 @@ func (c *conn) Probe(ctx context.Context, q drivers.Query) (drivers.Answer, erro
 	// The link gives a connection up on which nobody answers any more. A unit
 	// that is not there is no sign of that, so the query ends ahead of the
 	// link's own timeout, and is not counted among them.
-	limit := min(q.Limit, c.timeout*9/10)
+	limit := min(q.Limit, p.Timeout*9/10)
 	pctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	timer := time.AfterFunc(time.Hour, cancel)
 	defer timer.Stop()
-	began := func() { timer.Reset(limit + c.onWire(req)) }
-	c.tap.sent.Store(&began)
-	defer c.tap.sent.Store(nil)
+	began := func() { timer.Reset(limit + p.onWire(req)) }
+	p.Tap.sent.Store(&began)
+	defer p.Tap.sent.Store(nil)
 	begin := time.Now()
-	reply, err := c.link.Exchange(pctx, byte(q.Unit), req)
+	reply, err := p.Link.Exchange(pctx, byte(q.Unit), req)
 	a := drivers.Answer{Outcome: drivers.Answered, Data: reply.Data, At: reply.At, Took: time.Since(begin)}
 	if err == nil {
 		return a, nil
 	}
 	a.At, a.Data = time.Now().UTC(), nil
-	e := asFrame(err)
+	var e *frame.Error
+	if !errors.As(err, &e) {
+		return a, err
+	}
 	a.Text = e.Error()
 	switch {
 	case e.Kind == frame.Exception:
@@ -87,10 +103,10 @@ func probeRequest(q drivers.Query) (frame.PDU, error) {
 
 // onWire is how long a request and its answer take on a serial line, however
 // fast the device is.
-func (c *conn) onWire(req frame.PDU) time.Duration {
+func (p *Prober) onWire(req frame.PDU) time.Duration {
 	answer := req.RTUAnswer()
 	if answer == 0 {
 		answer = 256 // it depends on the device
 	}
-	return time.Duration(len(req.Data)+4+answer) * c.char
+	return time.Duration(len(req.Data)+4+answer) * p.Char
 }
