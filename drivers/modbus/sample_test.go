@@ -123,8 +123,8 @@ func TestSampleTellsTheDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	key := regexp.MustCompile(`(?m)^( +)# ([a-z_]+: .*)$`)
-	if n := len(key.FindAll(text, -1)); n != 10 {
-		t.Fatalf("%d commented defaults, want 10", n)
+	if n := len(key.FindAll(text, -1)); n != 11 {
+		t.Fatalf("%d commented defaults, want 11", n)
 	}
 	want, got := loadSample(t, text), loadSample(t, key.ReplaceAll(text, []byte("$1$2")))
 	for i := range want {

@@ -244,7 +244,7 @@ func (t through) Probe(ctx context.Context, q drivers.Query) (drivers.Answer, er
 	if err := t.socket.Call(ctx, http.MethodPost, "/api/probe", in, &out); err != nil {
 		var refused *console.Refusal
 		if errors.As(err, &refused) && refused.Code == "link_down" {
-			return drivers.Answer{}, fmt.Errorf("%w: %s", drivers.ErrLinkDown, refused)
+			return drivers.Answer{}, fmt.Errorf("%w: %w", drivers.ErrLinkDown, refused)
 		}
 		return drivers.Answer{}, err
 	}

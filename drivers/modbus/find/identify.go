@@ -107,13 +107,9 @@ func (l *Link) objects(ctx context.Context, unit int, depth Depth, d *Identity) 
 		case a.Outcome != drivers.Answered:
 			return nil
 		}
-		part, more, err := parseObjects(a.Data)
-		d.Objects = append(d.Objects, part...)
-		if err != nil {
-			d.Cut = err.Error()
-			return nil
-		}
-		if more == 0 {
+		part, more, cut := parseObjects(a.Data)
+		d.Objects, d.Cut = append(d.Objects, part...), cut
+		if more == 0 || cut != "" {
 			return nil
 		}
 		if more <= next {
@@ -128,28 +124,29 @@ func (l *Link) objects(ctx context.Context, unit int, depth Depth, d *Identity) 
 
 // parseObjects takes the answer to function 43/14 apart: what follows the
 // function code is 14, depth, conformity, more follows, next object, number
-// of objects, and the objects. more is the next object, 0 when that was all.
-func parseObjects(b []byte) (objects []Object, more byte, err error) {
+// of objects, and the objects. more is the next object, 0 when that was all;
+// cut says what is wrong with the answer.
+func parseObjects(b []byte) (objects []Object, more byte, cut string) {
 	const head = 6
 	if len(b) < head || b[0] != identification {
-		return nil, 0, fmt.Errorf("an identification of %d bytes that is none", len(b))
+		return nil, 0, fmt.Sprintf("an identification of %d bytes that is none", len(b))
 	}
 	count, rest := int(b[5]), b[head:]
 	for i := range count {
 		if len(rest) < 2 || len(rest) < 2+int(rest[1]) {
-			return objects, 0, fmt.Errorf("object %d of %d ends behind the answer", i+1, count)
+			return objects, 0, fmt.Sprintf("object %d of %d ends behind the answer", i+1, count)
 		}
 		n := int(rest[1])
 		objects = append(objects, Object{rest[0], objectName(rest[0]), clean(rest[2 : 2+n])})
 		rest = rest[2+n:]
 	}
 	if len(rest) > 0 {
-		return objects, 0, fmt.Errorf("%d bytes behind the last object", len(rest))
+		return objects, 0, fmt.Sprintf("%d bytes behind the last object", len(rest))
 	}
 	if b[3] == 0xFF {
 		more = b[4]
 	}
-	return objects, more, nil
+	return objects, more, ""
 }
 
 // serverID takes the answer to function 17 apart: a byte count, an id of the
