@@ -87,7 +87,7 @@ NORACE = $(if $(shell grep -rlE --include='*_test.go' --exclude-dir={node_module
 
 .PHONY: test
 test: ## everything that CI runs, with the time of each stage
-	@scripts/stages.sh deps $(CHECK) test-32bit test-ui test-peer test-browser check-package
+	@scripts/stages.sh deps $(CHECK) planted test-32bit test-ui test-peer test-browser check-package
 
 .PHONY: check
 check: ## the part of "make test" that needs no peer
@@ -127,6 +127,10 @@ test-32bit:
 .PHONY: test-norace
 test-norace:
 	scripts/gotest.sh '!race' -timeout 10m
+
+.PHONY: planted
+planted: ## plant bugs in copies of the buffer's files: its tests must find each
+	go test -tags proof -count 1 -timeout 10m -v ./buffer/planted | grep -vE '^ *(=== |--- PASS)'
 
 .PHONY: test-peer
 test-peer: ## tests against real brokers, Modbus and OPC UA servers

@@ -243,10 +243,15 @@ func (g *rig) settle(rr *rigReader, n int) {
 	rr.got = rr.got[n:]
 }
 
-// conserved checks the sum of every reader's account.
+// conserved checks the sum of every reader's account, and that the log keeps
+// to its bounds.
 func (g *rig) conserved() {
 	g.t.Helper()
-	for _, r := range g.b.Stats().Readers {
+	st := g.b.Stats()
+	if st.Bytes > int64(g.cfg.MaxBytes)+g.lim.segment || st.InMemory > g.lim.ring {
+		g.t.Fatalf("%d bytes on disk and %d in memory, want at most %d and a segment, and %d", st.Bytes, st.InMemory, g.cfg.MaxBytes, g.lim.ring)
+	}
+	for _, r := range st.Readers {
 		if sum := r.Delivered + r.Filtered + total(r.Dropped) + total(r.PutAside) + r.Pending; r.Appended != sum {
 			g.t.Fatalf("reader %s: appended %d, but the sum of its account is %d: %+v", r.Name, r.Appended, sum, r)
 		}

@@ -8,8 +8,11 @@ import (
 	"os"
 	"runtime/debug"
 	"strconv"
+	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
+	"time"
 
 	"fieldferry/buffer/fault"
 	"fieldferry/tag"
@@ -39,10 +42,10 @@ func TestCrashStates(t *testing.T) {
 	defer debug.SetGCPercent(debug.SetGCPercent(400)) // a state lives for a moment
 	var states, used atomic.Int64
 	t.Run("cases", func(t *testing.T) {
-		for _, c := range crashCases {
+		for _, c := range simCases {
 			t.Run(c.name, func(t *testing.T) {
 				t.Parallel()
-				s := simulation{t: t, seen: map[uint64]bool{}, lossy: c.lossy, want: wantStates(t) / int64(len(crashCases))}
+				s := simulation{t: t, seen: map[uint64]bool{}, lossy: c.lossy, fails: c.fails, want: wantStates(t) / int64(len(simCases))}
 				for seed := uint64(0); s.states < s.want; seed++ {
 					s.run(c.cfg, seed)
 				}
@@ -54,10 +57,24 @@ func TestCrashStates(t *testing.T) {
 	t.Logf("%d different crash states recovered and checked, %d of them used further and cut again", states.Load(), used.Load())
 }
 
+// simCases are those of the other tests, with less room where they drop, and
+// one whose disk fails now and then before the power does.
+var simCases = []struct {
+	name         string
+	cfg          func(*Config)
+	lossy, fails bool
+}{
+	{"shared memory", func(*Config) {}, false, false},
+	{"written through", func(c *Config) { c.RuntimeDir = "" }, false, false},
+	{"dropping", func(c *Config) { c.MaxBytes = 20 << 10 }, true, false},
+	{"dropping for age, written through", func(c *Config) { c.RuntimeDir, c.MaxAge = "", time.Second }, true, false},
+	{"failing disk", func(*Config) {}, false, true},
+}
+
 // simulation is the count of states of one kind of workload.
 type simulation struct {
 	t            *testing.T
-	lossy        bool
+	lossy, fails bool
 	want         int64
 	states, used int64
 	seed         uint64
@@ -67,7 +84,7 @@ type simulation struct {
 // Sizes of a workload: small ones, because a state costs what is in its log.
 const (
 	simSteps  = 30
-	simLucks  = 24  // states per operation, at most
+	simLucks  = 10  // states per operation, at most
 	simReused = 128 // of so many states one is used further
 )
 
@@ -75,11 +92,11 @@ const (
 func (s *simulation) run(change func(*Config), seed uint64) {
 	cfg := rigConfig()
 	change(&cfg)
-	if s.lossy {
-		cfg.MaxBytes = 20 << 10
-	}
 	g := emptyRig(s.t, cfg)
 	g.lim.segment, g.lim.ring = 6<<10, 8<<10
+	if s.fails {
+		g.lim.ring = 32 << 10 // for what waits
+	}
 	s.seed = seed
 	work := rand.New(rand.NewPCG(seed, 5))
 	g.open()
@@ -87,10 +104,24 @@ func (s *simulation) run(change func(*Config), seed uint64) {
 	g.reader("slow", StartNow)
 	g.sync()
 	g.m.Watch(func(at *fault.Moment) { s.cut(g, at) })
+	if s.fails {
+		g.m.Plan(nowAndThen(rand.New(rand.NewPCG(seed, 6))))
+	}
 	simWork(g, work)
 	g.m.Watch(nil)
+	g.m.Plan(nil)
 	if err := g.b.Close(); err != nil {
 		s.t.Fatal(err)
+	}
+}
+
+// nowAndThen makes one of thirty changes fail.
+func nowAndThen(rnd *rand.Rand) func(int, string, string) error {
+	return func(_ int, kind, name string) error {
+		if kind != "read" && (kind == "syncdir" || strings.HasSuffix(name, ".seg")) && rnd.IntN(30) == 0 {
+			return syscall.EIO
+		}
+		return nil
 	}
 }
 
@@ -135,6 +166,12 @@ func (s *simulation) cut(g *rig, at *fault.Moment) {
 		}
 		s.seen[sum] = true
 		s.states++
+		if s.states%simReused == simReused/2 && !s.lossy {
+			if err := openTwice(g, m); err != nil {
+				s.t.Fatalf("seed %d, operation %d, luck %d: %v", s.seed, op, luck, err)
+			}
+			continue
+		}
 		if s.states%simReused == 0 {
 			s.used++
 			g.fork(fmt.Sprintf("seed %d, operation %d, luck %d", s.seed, op, luck), func(g *rig) {
@@ -181,7 +218,7 @@ func (k *knowledge) check(m *fault.Machine, lossy bool) error {
 		if readers[name], err = b.Reader(name, StartNow); err != nil {
 			return fmt.Errorf("reader %s: %w", name, err)
 		}
-		if missing[name], err = k.drain(readers[name], rr); err != nil {
+		if missing[name], err = k.drain(readers[name], rr, lossy); err != nil {
 			return fmt.Errorf("reader %s: %w\n%s", name, err, m.Dump())
 		}
 	}
@@ -205,31 +242,80 @@ func (k *knowledge) check(m *fault.Machine, lossy bool) error {
 var quietLog = quiet()
 
 // drain reads everything that is left for one reader and returns how many of
-// the samples are missing that must be there.
-func (k *knowledge) drain(r *Reader, rr *rigReader) (missing int64, err error) {
-	for v := rr.settled + 1; v < k.g.next; v++ {
-		if k.must[v] {
-			missing++
-		}
-	}
+// the samples are missing that must be there. Where nothing may be dropped
+// what is left of a class has no holes: a power cut costs the end.
+func (k *knowledge) drain(r *Reader, rr *rigReader, lossy bool) (missing int64, err error) {
+	there := make([]bool, k.g.next)
 	last, lastSeq := rr.saved, uint64(0)
 	for {
 		es, _ := r.Next(ended, make([]Entry, 0, 64))
 		for i := range es {
-			v, err := k.checkEntry(&es[i], last, lastSeq)
-			if err != nil {
+			if last, err = k.checkEntry(&es[i], last, lastSeq); err != nil {
 				return 0, err
 			}
-			if v > rr.settled && k.must[v] {
-				missing--
-			}
-			last, lastSeq = v, es[i].Seq
+			there[last], lastSeq = true, es[i].Seq
 		}
 		if len(es) == 0 {
-			r.Settle(lastSeq)
-			return missing, nil
+			break
 		}
 	}
+	r.Settle(lastSeq)
+	for v := rr.settled + 1; v < k.g.next; v++ {
+		if k.must[v] && !there[v] {
+			missing++
+		}
+	}
+	if lossy {
+		return missing, nil
+	}
+	return missing, k.holes(there)
+}
+
+// holes finds a sample that is not there between two of its class that are.
+func (k *knowledge) holes(there []bool) error {
+	begun, gone := map[tag.Class]bool{}, map[tag.Class]int64{}
+	for v := int64(1); v < k.g.next; v++ {
+		class := k.g.tags[int(v)%len(k.g.tags)].Class
+		switch {
+		case there[v] && gone[class] > 0:
+			return fmt.Errorf("sample %d is there, sample %d before it is not", v, gone[class])
+		case there[v]:
+			begun[class] = true
+		case begun[class]:
+			gone[class] = v
+		}
+	}
+	return nil
+}
+
+// openTwice opens the log, kills the process at once and opens it again: the
+// samples and their numbers are the same.
+func openTwice(g *rig, m *fault.Machine) error {
+	var lists [2]string
+	for i := range lists {
+		b, err := open(m, g.cfg, quietLog, g.lim)
+		if err != nil {
+			return fmt.Errorf("open for time %d: %w", i+1, err)
+		}
+		r, err := b.Reader("a", StartNow)
+		if err != nil {
+			return err
+		}
+		for {
+			es, _ := r.Next(ended, make([]Entry, 0, 64))
+			for _, e := range es {
+				lists[i] += fmt.Sprint(e.Seq, "=", e.Sample.Value, " ")
+			}
+			if len(es) == 0 {
+				break
+			}
+		}
+		m = m.Kill()
+	}
+	if lists[0] != lists[1] {
+		return fmt.Errorf("the log changes when it is opened again:\nfirst  %s\nsecond %s", lists[0], lists[1])
+	}
+	return nil
 }
 
 // checkNew appends a sample, which comes to all readers and has a number of

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -41,6 +42,7 @@ type values struct {
 	asides   []flight.Aside[Entry]
 	heldCode atomic.Uint32 // of the first message on hold; 0: none
 	client   *wire.Client
+	telling  sync.Mutex // held while the ledger is told
 
 	// Of the pump.
 	buf  []byte
@@ -108,9 +110,12 @@ func (v *values) Serve(ctx context.Context, c *wire.Client) (bool, error) {
 	pumpCtx, halt := context.WithCancel(ctx)
 	pumped := make(chan error, 1)
 	go func() { pumped <- v.pump(pumpCtx) }()
+	var ledger sync.WaitGroup
+	ledger.Go(func() { v.keepLedger(pumpCtx) })
 	err := v.watch(ctx, pumped)
 	halt()
 	v.farewell(err)
+	ledger.Wait()
 	if e := <-pumped; err == nil {
 		err = e
 	}
@@ -248,6 +253,7 @@ func (v *values) farewell(why error) {
 	code := wire.WithWill
 	if errors.Is(why, errStopped) && v.w.Flying() == 0 {
 		ctx, cancel := context.WithTimeout(context.Background(), farewellTime)
+		v.lastLedger(ctx)
 		if v.client.Publish(ctx, v.statusMessage("offline", reasonStopped, v.deps.Clock())) == nil {
 			code = wire.Success
 		}

@@ -60,6 +60,21 @@ func (m *Machine) Reboot(rnd *rand.Rand) *Machine {
 	return m.reboot(rnd)
 }
 
+// Copy is a machine with the same files, all of which are durable.
+func (m *Machine) Copy() *Machine {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	n := New()
+	n.clock, n.free = m.clock, m.free
+	for name, ino := range m.state.names {
+		data := slices.Clone(ino.data)
+		copied := &inode{data: data, durable: data, lent: true, dirty: map[int]int{}}
+		n.state.names[name], n.state.durable[name] = copied, copied
+	}
+	maps.Copy(n.state.dirs, m.state.dirs)
+	return n
+}
+
 func (m *Machine) reboot(rnd *rand.Rand) *Machine {
 	n := &Machine{clock: m.clock, free: m.free}
 	n.start()
@@ -121,8 +136,9 @@ func (s *state) sorted() []string {
 // which nearly nothing is.
 type dice struct {
 	*rand.Rand
-	kept int // sectors and names of 16 that are kept
-	fate int // what becomes of other sectors
+	sectors int // of 16 that are kept
+	names   int // and lengths
+	fate    int // what becomes of other sectors
 }
 
 // Fates of a sector that was not kept.
@@ -135,16 +151,17 @@ const (
 )
 
 func draw(rnd *rand.Rand) dice {
-	kept := [...]int{0, 1, 4, 8, 12, 15}
-	return dice{rnd, kept[rnd.IntN(len(kept))], rnd.IntN(fates)}
+	kept := [...]int{0, 1, 4, 8, 12, 15, 16}
+	return dice{rnd, kept[rnd.IntN(len(kept))], kept[rnd.IntN(len(kept))], rnd.IntN(fates)}
 }
 
-func (d dice) keep() bool { return d.IntN(16) < d.kept }
+// keeps decides whether one thing is kept, of which n of 16 are.
+func (d dice) keeps(n int) bool { return d.IntN(16) < n }
 
 // survivor decides what a name stands for: what it does now, or what it did
 // when its directory was last synced. nil is none.
 func (d dice) survivor(now, then *inode) *inode {
-	if now == then || d.keep() {
+	if now == then || d.keeps(d.names) {
 		return now
 	}
 	return then
@@ -157,14 +174,14 @@ func (f *inode) crash(d dice) *inode {
 		return &inode{data: f.durable, durable: f.durable, lent: true, dirty: map[int]int{}}
 	}
 	out := slices.Clone(f.durable)
-	if len(f.data) != len(f.durable) && d.keep() {
+	if len(f.data) != len(f.durable) && d.keeps(d.names) {
 		out = resize(out, len(f.data))
 	}
 	for _, s := range slices.Sorted(maps.Keys(f.dirty)) {
 		lo, hi := s*sector, min((s+1)*sector, len(out), len(f.data))
 		switch {
 		case lo >= hi:
-		case d.keep():
+		case d.keeps(d.sectors):
 			copy(out[lo:hi], f.data[lo:hi])
 		default:
 			// What was not written stays: disks that lose the bytes beside the new

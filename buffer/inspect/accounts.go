@@ -69,14 +69,14 @@ func (v *verifier) account(b *segment.Block, r *frame.Reader) {
 
 // backwards names a number of an account that is smaller than it was. What was
 // dropped may get less: samples that were delivered count as dropped in the
-// durable account, while that did not know of it.
+// durable account, while that did not know of it. So may the sequence number: a
+// drop notes the last one that the segment could have had.
 func backwards(old, r *frame.Reader) string {
 	for _, n := range []struct {
 		name     string
 		was, now uint64
 	}{
 		{"position", old.Ord, r.Ord},
-		{"sequence number", old.Seq, r.Seq},
 		{"delivered", old.Delivered, r.Delivered},
 		{"filtered", old.Filtered, r.Filtered},
 		{"put aside", sum(old.PutAside), sum(r.PutAside)},
@@ -132,13 +132,14 @@ func (v *verifier) finish() {
 	if len(v.log.Segments) == 0 {
 		return
 	}
-	first := v.log.Segments[0].FirstOrd
+	first, most := v.log.Segments[0].FirstOrd, uint64(0)
 	for i := range t.Readers {
 		if r := &t.Readers[i]; r.Ord < first {
-			v.sum.Damaged += first - r.Ord
+			most = max(most, first-r.Ord)
 			v.find(Finding{Level: Loss, File: v.log.dir, Offset: -1, Samples: first - r.Ord, Text: fmt.Sprintf("the reader %q still waits for %d samples before the oldest segment: their files are not there", r.Name, first-r.Ord)})
 		}
 	}
+	v.sum.Damaged += most
 	for reason, n := range v.dropped {
 		if total := number(t.Dropped, reason); total < n && t.Clean && !v.cut {
 			v.find(Finding{Level: Fault, File: v.log.dir, Offset: -1, Text: fmt.Sprintf("%d samples are recorded as dropped (%s), but only %d are counted", n, reason, total)})

@@ -51,6 +51,7 @@ type Segment struct {
 	Begun  time.Time // by the machine's clock of that moment
 	Ended  time.Time // zero: unknown
 	Fault  string    // why it counts as damaged
+	until  uint64    // count with which the next segment begins: what lies beyond is void
 	footer bool
 	clean  bool
 	last   bool
@@ -160,9 +161,9 @@ func (l *Log) choose(byLog map[uint64][]*Segment) {
 	for i, s := range l.Segments {
 		if i+1 < len(l.Segments) {
 			next := l.Segments[i+1]
-			s.Count = max(s.FirstOrd, next.FirstOrd)
-			if s.Next == 0 || s.Count < next.FirstOrd {
-				s.Next = next.FirstSeq
+			s.until = max(s.FirstOrd, next.FirstOrd)
+			if !s.footer || s.Count > s.until {
+				s.Count, s.Next = s.until, next.FirstSeq
 			}
 			if s.Ended.IsZero() {
 				s.Ended = next.Begun

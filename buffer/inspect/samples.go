@@ -190,8 +190,8 @@ func (s *stream) enter() {
 	if err != nil {
 		if !s.d.deleted(seg, err) {
 			s.lost.Files++
-			if seg.Count > seg.FirstOrd {
-				s.lost.Samples += seg.Count - seg.FirstOrd
+			if seg.until > seg.FirstOrd {
+				s.lost.Samples += seg.until - seg.FirstOrd
 			}
 		}
 		s.segs = s.segs[1:]
@@ -221,7 +221,7 @@ func (s *stream) block() {
 	b, err := s.scan.Next()
 	if err != nil || seg.void(&b) {
 		if !seg.last && seg.State != aside {
-			s.pass(seg.Count)
+			s.pass(seg.until)
 		}
 		s.leave()
 		return
@@ -256,7 +256,7 @@ func (s *stream) decode() {
 		return
 	}
 	s.expect++
-	if !seg.last && seg.State != aside && s.expect > seg.Count {
+	if !seg.last && seg.State != aside && s.expect > seg.until {
 		return // void: the next segment has it again
 	}
 	if !s.names.name(&s.row, s.file, seg) {

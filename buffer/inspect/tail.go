@@ -74,7 +74,7 @@ func (d *Dir) each(ctx context.Context, s *Segment, use func(*segment.Block)) er
 // void says that a block counts for nothing: the next segment has its samples
 // again.
 func (s *Segment) void(b *segment.Block) bool {
-	return !s.last && s.State != aside && b.Count > 0 && b.FirstOrd >= s.Count
+	return !s.last && s.State != aside && b.Count > 0 && b.FirstOrd >= s.until
 }
 
 // ledger is what meta blocks say, up to the last one that was taken.

@@ -139,8 +139,8 @@ func (v *verifier) cannotOpen(s *Segment, err error) {
 		return
 	}
 	n := uint64(0)
-	if s.Count > s.FirstOrd {
-		n = s.Count - s.FirstOrd
+	if s.until > s.FirstOrd {
+		n = s.until - s.FirstOrd
 	}
 	v.sum.Damaged += n
 	v.at(Loss, -1, n, "cannot be opened: %v", err)
@@ -287,13 +287,13 @@ func (v *verifier) leave(end int64) {
 		}
 		return
 	}
-	if s.Count <= v.expect {
-		if rest && v.ended && s.Count == v.expect {
+	if s.until <= v.expect {
+		if rest && v.ended && s.until == v.expect {
 			v.at(Loss, end, 0, "there is something behind the footer that cannot be read: no sample is lost")
 		}
 		return
 	}
-	n := s.Count - v.expect
+	n := s.until - v.expect
 	switch {
 	case v.ended && !rest:
 		v.at(Loss, -1, n, "%d samples between this segment and the next one are not there: a file is missing", n)

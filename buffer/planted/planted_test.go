@@ -40,7 +40,7 @@ func TestPlantedBugs(t *testing.T) {
 			case !failed(out):
 				t.Fatalf("%v, but no test failed:\n%s", err, tail(out))
 			}
-			t.Logf("found by %s", finder(out))
+			t.Logf("%s: found by %s", b.name, finder(out))
 		})
 	}
 	t.Logf("%d bugs planted", len(bugs))

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -106,7 +107,7 @@ func (o *oracle) hear(line string) error {
 
 // gave notes a sequence number. Greater samples have greater ones, for ever.
 func (l *told) gave(p pair) error {
-	i, known := slices.BinarySearchFunc(l.given, p, func(x, y pair) int { return int(x.v - y.v) })
+	i, known := slices.BinarySearchFunc(l.given, p, func(x, y pair) int { return cmp.Compare(x.v, y.v) })
 	switch {
 	case known && l.given[i].seq != p.seq:
 		return fmt.Errorf("sample %d had the sequence number %d and has %d", p.v, l.given[i].seq, p.seq)

@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 
-	"fieldferry/drivers"
+	"fieldferry/drivers/ask"
 	"fieldferry/tag"
 )
 
@@ -12,10 +12,10 @@ import (
 // goes first after it, so that however many queries wait, the schedule is
 // never held up by more than one of them. It blocks like Write. Safe for
 // concurrent use.
-func (r *Runner) Probe(ctx context.Context, q drivers.Query) (drivers.Answer, error) {
-	var got drivers.Answer
+func (r *Runner) Probe(ctx context.Context, q ask.Query) (ask.Answer, error) {
+	var got ask.Answer
 	_, err := r.ask(ctx, "probe "+r.link.Name, nil, func(ctx context.Context, s *session, _ *group) (tag.Sample, error) {
-		p, ok := s.conn.(drivers.Prober)
+		p, ok := s.conn.(ask.Prober)
 		if !ok {
 			return tag.Sample{}, fmt.Errorf("driver %s cannot be asked for what no tag names", s.r.link.Driver)
 		}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"fieldferry/drivers"
+	"fieldferry/drivers/ask"
 	"fieldferry/tag"
 )
 
@@ -30,14 +31,14 @@ func (l *lent) Open(ctx context.Context, link *tag.Link, log *slog.Logger) (driv
 	return lentConn{c, l}, err
 }
 
-func (c lentConn) Probe(ctx context.Context, q drivers.Query) (drivers.Answer, error) {
+func (c lentConn) Probe(ctx context.Context, q ask.Query) (ask.Answer, error) {
 	c.l.mu.Lock()
 	c.l.order = append(c.l.order, "probe")
 	c.l.mu.Unlock()
 	if err := c.l.probe(ctx); err != nil {
-		return drivers.Answer{}, err
+		return ask.Answer{}, err
 	}
-	return drivers.Answer{Outcome: drivers.Silent, Code: q.Unit}, nil
+	return ask.Answer{Outcome: ask.Silent, Code: q.Unit}, nil
 }
 
 // TestProbesTakeTurns: a scan over silent units, each of which takes longer
@@ -59,7 +60,7 @@ func TestProbesTakeTurns(t *testing.T) {
 		for range 3 { // three people at once
 			wg.Go(func() {
 				for i := range 20 {
-					if a, err := r.Probe(ctx, drivers.Query{Unit: i}); err != nil || a.Code != i {
+					if a, err := r.Probe(ctx, ask.Query{Unit: i}); err != nil || a.Code != i {
 						t.Errorf("probe %d: got %+v, %v", i, a, err)
 					}
 				}
@@ -92,11 +93,11 @@ func TestProbeFailures(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, _, stop := start(t, newLink(1, time.Second), newFake())
 		time.Sleep(time.Millisecond)
-		if _, err := r.Probe(t.Context(), drivers.Query{}); err == nil || !strings.Contains(err.Error(), "driver fake cannot be asked") {
+		if _, err := r.Probe(t.Context(), ask.Query{}); err == nil || !strings.Contains(err.Error(), "driver fake cannot be asked") {
 			t.Errorf("a driver without probes: %v", err)
 		}
 		stop()
-		if _, err := r.Probe(t.Context(), drivers.Query{}); !errors.Is(err, drivers.ErrLinkDown) {
+		if _, err := r.Probe(t.Context(), ask.Query{}); !errors.Is(err, drivers.ErrLinkDown) {
 			t.Errorf("a stopped link: %v, want ErrLinkDown", err)
 		}
 	})
@@ -111,7 +112,7 @@ func TestProbeFailures(t *testing.T) {
 			var wg sync.WaitGroup
 			wg.Go(func() { _ = r.Run(ctx) })
 			time.Sleep(time.Millisecond)
-			if _, err := r.Probe(ctx, drivers.Query{}); !errors.Is(err, drivers.ErrLinkDown) {
+			if _, err := r.Probe(ctx, ask.Query{}); !errors.Is(err, drivers.ErrLinkDown) {
 				t.Errorf("got %v, want ErrLinkDown", err)
 			}
 			time.Sleep(5 * time.Second)

@@ -17,6 +17,7 @@ import (
 	"fieldferry/drivers/modbus/wire"
 	"fieldferry/drivers/modbus/wire/backup"
 	"fieldferry/drivers/modbus/wire/line"
+	"fieldferry/drivers/modbus/wire/masters"
 	"fieldferry/drivers/modbus/wire/reach"
 	"fieldferry/drivers/modbus/wire/tcp"
 	"fieldferry/tag"
@@ -35,6 +36,7 @@ const (
 type driver struct {
 	framing framing
 	hub     *reach.Hub // where devices dial in
+	shelf   shelf      // what was learnt about devices
 
 	mu    sync.Mutex // guards the field below
 	known map[whereabouts]*past
@@ -48,6 +50,7 @@ type past struct {
 	line   *line.Memory
 	choice backup.Choice
 	tap    probe.Tap
+	others masters.Watch
 }
 
 func newDriver(f framing) *driver {
@@ -165,6 +168,7 @@ func (d *driver) connect(ctx context.Context, l *tag.Link, log *slog.Logger) (wi
 	}
 	o, m := d.common(l), d.pastOf(l)
 	m.tap.Open(ctx, o.RecordFrames)
+	m.others.Log(log)
 	if o.Backup == "" {
 		return d.dial(ctx, l, first, m, log)
 	}
@@ -266,5 +270,6 @@ func (d *driver) line(l *tag.Link, m *past) line.Options {
 	if d.framing == overASCII {
 		w.Framing = frame.SerialASCII
 	}
+	w.Tap = m.others.Behind(w.Tap)
 	return w
 }

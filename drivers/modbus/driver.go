@@ -2,14 +2,14 @@ package modbus
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
 	"time"
 
 	"fieldferry/drivers"
-	"fieldferry/drivers/modbus/frame"
+	"fieldferry/drivers/modbus/layout"
+	"fieldferry/drivers/modbus/poll"
 	"fieldferry/drivers/modbus/probe"
 	"fieldferry/drivers/modbus/sunspec"
 	"fieldferry/drivers/modbus/wire"
@@ -68,11 +68,13 @@ func (d *driver) Open(ctx context.Context, l *tag.Link, log *slog.Logger) (drive
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", drivers.ErrLinkDown, err)
 	}
-	return &conn{
-		link: link, log: log,
-		Prober:  probe.Prober{Link: link, Tap: &d.pastOf(l).tap, Timeout: d.common(l).Timeout, Char: d.char(l)},
-		writers: map[*tag.Device]*write.Writer{}, chains: map[*tag.Device]*sunspec.Chain{},
-	}, nil
+	c := newConn(link, log, poll.Setup{Link: link, Log: log, Facts: d.store(l, log), Costs: d.prior(l)})
+	c.Prober = probe.Prober{Link: link, Tap: &d.pastOf(l).tap, Timeout: d.common(l).Timeout, Char: d.char(l)}
+	return c, nil
+}
+
+func newConn(link exchanger, log *slog.Logger, s poll.Setup) *conn {
+	return &conn{link: link, log: log, line: poll.New(s), writers: map[*tag.Device]*write.Writer{}, chains: map[*tag.Device]*sunspec.Chain{}}
 }
 
 // char is how long one character takes on a serial port; 0 on TCP.
@@ -90,15 +92,40 @@ type conn struct {
 
 	link exchanger
 	log  *slog.Logger
+	line *poll.Line
 	once sync.Once
 
 	writers map[*tag.Device]*write.Writer // of the link's goroutine, as the next
 	chains  map[*tag.Device]*sunspec.Chain
 }
 
+// group is the tags of one device that are read together.
+type group struct {
+	*poll.Group
+	c       *conn
+	dev     *tag.Device
+	tags    []*tag.Tag
+	layouts []layout.Layout // of tags, by index
+
+	described described // tags that the device tells the place of
+}
+
+// Read asks for every tag of the group.
+func (g *group) Read(ctx context.Context, dst []tag.Sample) ([]tag.Sample, error) {
+	if err := g.again(ctx); err != nil {
+		return dst, err
+	}
+	base := len(dst)
+	dst, err := g.Group.Read(ctx, dst)
+	for i, reason := range g.described.missing {
+		dst[base+i].Quality = tag.BadFor(reason)
+	}
+	return dst, err
+}
+
 // Prepare plans the reading of some tags.
 func (c *conn) Prepare(ctx context.Context, d *tag.Device, tags []*tag.Tag) (drivers.Group, error) {
-	g := &group{c: c, dev: d, unit: byte(deviceOptions(d).UnitID), limits: deviceOptions(d).limits(), tags: tags}
+	g := &group{c: c, dev: d, tags: tags}
 	for _, f := range deviceOptions(d).faults() {
 		return nil, fmt.Errorf("device %s: %w", d.Name, f)
 	}
@@ -117,8 +144,8 @@ func (c *conn) Prepare(ctx context.Context, d *tag.Device, tags []*tag.Tag) (dri
 	if err := g.describe(ctx); err != nil {
 		return nil, err
 	}
-	g.locate()
-	g.replan()
+	o := deviceOptions(d)
+	g.Group = c.line.Group(poll.Device{Device: d, Unit: o.UnitID, Limits: o.limits()}, tags, g.layouts, g.places())
 	return g, nil
 }
 
@@ -126,18 +153,12 @@ func (c *conn) Prepare(ctx context.Context, d *tag.Device, tags []*tag.Tag) (dri
 func (c *conn) Close() error {
 	err := c.link.Close()
 	c.once.Do(func() {
+		if err := c.line.Close(); err != nil {
+			c.log.Warn("learnt facts are not kept", "err", err)
+		}
 		s := c.link.Stats()
 		c.log.Debug("modbus link closed", "requests", s.Requests, "answers", s.Answers, "exceptions", s.Exceptions,
-			"timeouts", s.Timeouts, "bad_frames", s.BadFrames, "late", s.Late, "foreign", s.Foreign, "noise_bytes", s.Noise)
+			"timeouts", s.Timeouts, "bad_frames", s.BadFrames, "late", s.Late, "foreign", s.Foreign, "noise_bytes", s.Noise, "replans", c.line.Replans())
 	})
 	return err
-}
-
-// asFrame is the link layer's account of an error.
-func asFrame(err error) *frame.Error {
-	var e *frame.Error
-	if !errors.As(err, &e) {
-		e = &frame.Error{Kind: frame.Invalid, Err: err}
-	}
-	return e
 }

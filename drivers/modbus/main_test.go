@@ -13,6 +13,7 @@ import (
 
 	"fieldferry/drivers"
 	"fieldferry/drivers/modbus/modbustest"
+	"fieldferry/drivers/modbus/plan"
 	"fieldferry/tag"
 )
 
@@ -33,7 +34,7 @@ func newLink(t testing.TB, driver, endpoint string, units map[int][]string) *tag
 	if !ok {
 		t.Fatalf("no driver %s", driver)
 	}
-	l := &tag.Link{Name: "line", Driver: driver, Endpoint: endpoint, Options: d.Options().Link}
+	l := &tag.Link{Name: "line", Driver: driver, Endpoint: endpoint, StateDir: t.TempDir(), Options: d.Options().Link}
 	setTimeout(l, short)
 	n := 0
 	for u := range 256 {
@@ -42,6 +43,7 @@ func newLink(t testing.TB, driver, endpoint string, units map[int][]string) *tag
 		}
 		do := d.Options().Device.(*DeviceOptions)
 		do.UnitID = u
+		do.Coalesce = Coalesce{plan.Gap, 8} // so that tests know what is asked
 		dev := &tag.Device{Name: fmt.Sprintf("d%d", u), Link: l, Options: do}
 		for _, s := range units[u] {
 			f := append(strings.Fields(s), "", "", "")

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"time"
 
-	"fieldferry/drivers/modbus/plan"
 	"fieldferry/drivers/modbus/probe"
 	"fieldferry/drivers/modbus/recorder"
 	"fieldferry/drivers/modbus/tty"
@@ -47,6 +46,8 @@ type DeviceOptions struct {
 	UnitID        int        `yaml:"unit_id"`        // 1-255; default 1
 	MaxRegisters  int        `yaml:"max_registers"`  // most registers that one read may ask the device for, 1-125; default 125
 	MaxBits       int        `yaml:"max_bits"`       // most coils or discrete inputs that one read may ask it for, 1-2000; default 2000
+	Coalesce      Coalesce   `yaml:"coalesce"`       // how tags are joined to block reads: auto (as is cheapest on this link), off (a request for each tag) or gap:N (over at most N registers, or 16 N bits, that nobody asked for); default auto
+	Forbidden     []string   `yaml:"forbidden"`      // addresses that no request may touch: [hr:100-119, ir:7]; default none
 	WriteMultiple bool       `yaml:"write_multiple"` // write even a single coil or register with function 15 or 16; default no
 	WriteBits     write.Bits `yaml:"write_bits"`     // how a bit or a half of a register is written: auto, mask, read-modify-write or refuse; default auto
 	Broadcast     bool       `yaml:"broadcast"`      // unit_id 0: writes go to every device of the line, and none answers; default no
@@ -112,10 +113,6 @@ func deviceOptions(d *tag.Device) DeviceOptions {
 
 func tagOptions(t *tag.Tag) TagOptions {
 	return of(t.Options, func() TagOptions { return TagOptions{} })
-}
-
-func (o DeviceOptions) limits() plan.Limits {
-	return plan.Limits{Max: [4]int{o.MaxBits, o.MaxBits, o.MaxRegisters, o.MaxRegisters}}
 }
 
 // wire turns the options of a link into what the link layer takes.
@@ -200,6 +197,11 @@ func (o DeviceOptions) faults() tag.Faults {
 	}
 	if o.MaxRegisters < 1 || o.MaxRegisters > 125 {
 		fault("max_registers", "Modbus allows 125", "%d registers in one read is outside 1-125", o.MaxRegisters)
+	}
+	for i, text := range o.Forbidden {
+		if _, err := parseRange(text); err != nil {
+			fault(fmt.Sprintf("forbidden[%d]", i), "write the first and the last address, such as hr:100-119, or one alone", "%v", err)
+		}
 	}
 	if o.MaxBits < 1 || o.MaxBits > 2000 {
 		fault("max_bits", "Modbus allows 2000", "%d bits in one read is outside 1-2000", o.MaxBits)

@@ -214,10 +214,11 @@ func libmodbusFaults(t *testing.T, c exchanger) {
 		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		defer cancel()
 		r, err := c.Exchange(ctx, 17, frame.Read(3, address, n))
-		if err != nil {
-			return r, asFrame(err)
+		var e *frame.Error
+		if err != nil && !errors.As(err, &e) {
+			t.Fatalf("an error that is no *frame.Error: %v", err)
 		}
-		return r, nil
+		return r, e
 	}
 	good := func(after string) {
 		t.Helper()

@@ -99,7 +99,7 @@ func TestSampleIsRight(t *testing.T) {
 		t.Fatal(err)
 	}
 	links := loadSample(t, text)
-	if len(links) != 3 || len(links[0].Devices) != 2 || len(links[0].Devices[0].Tags) != 8 {
+	if len(links) != 3 || len(links[0].Devices) != 2 || len(links[0].Devices[0].Tags) != 12 {
 		t.Fatalf("%d links read, want 3 with their devices and tags", len(links))
 	}
 	for _, l := range links {
@@ -123,8 +123,8 @@ func TestSampleTellsTheDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	key := regexp.MustCompile(`(?m)^( +)# ([a-z_]+: .*)$`)
-	if n := len(key.FindAll(text, -1)); n != 11 {
-		t.Fatalf("%d commented defaults, want 11", n)
+	if n := len(key.FindAll(text, -1)); n != 13 {
+		t.Fatalf("%d commented defaults, want 13", n)
 	}
 	want, got := loadSample(t, text), loadSample(t, key.ReplaceAll(text, []byte("$1$2")))
 	for i := range want {

@@ -9,6 +9,7 @@ import (
 	"fieldferry/drivers"
 	"fieldferry/drivers/modbus/frame"
 	"fieldferry/drivers/modbus/layout"
+	"fieldferry/drivers/modbus/poll"
 	"fieldferry/drivers/modbus/sunspec"
 	"fieldferry/tag"
 )
@@ -18,6 +19,10 @@ const (
 	reasonNoSunSpec = "no SunSpec device" // it has no chain of models, or a broken one
 	reasonNoPoint   = "no such SunSpec point"
 )
+
+// retryDescribe is how long a device is left alone that does not describe what
+// is asked for. One that is still starting may do so a minute later.
+const retryDescribe = time.Minute
 
 // sunspecLayout stands for the layout of a tag that is found by the device's
 // own description, until it is.
@@ -71,12 +76,12 @@ func (g *group) describe(ctx context.Context) error {
 				continue
 			}
 			reason = reasonNoPoint
-			g.c.log.Warn("SunSpec point not there", "device", g.dev.Name, "tag", g.tags[i].Name, "err", ferr)
+			g.c.log.Warn("point not described by the device", "device", g.dev.Name, "tag", g.tags[i].Name, "err", ferr)
 		}
 		d.missing[i] = reason
 	}
 	if len(d.missing) > 0 {
-		d.retryAt = time.Now().Add(retryRefused)
+		d.retryAt = time.Now().Add(retryDescribe)
 	}
 	if err != nil {
 		g.c.log.Warn("device does not describe itself", "device", g.dev.Name, "err", err)
@@ -115,7 +120,7 @@ func (c *conn) chain(ctx context.Context, d *tag.Device) (*sunspec.Chain, error)
 		if err == nil {
 			return reply.Data, nil
 		}
-		return nil, describeError(d, asFrame(err))
+		return nil, describeError(d, poll.AsFrame(err))
 	})
 	if err != nil {
 		return nil, err
@@ -135,24 +140,20 @@ func describeError(d *tag.Device, e *frame.Error) error {
 		return fmt.Errorf("%w: %w", drivers.ErrLinkDown, e)
 	case e.Kind == frame.Cancelled:
 		return e
-	case e.Kind == frame.Exception && !gatewayFault(e.Code) && !e.Suspect:
+	case e.Kind == frame.Exception && !poll.OfGateway(e.Code) && !e.Suspect:
 		return e
 	}
-	return &drivers.DeviceError{Device: d.Name, Reason: reasonOf(e), Err: e}
+	return &drivers.DeviceError{Device: d.Name, Reason: poll.Reason(e), Err: e}
 }
 
-// again plans anew where something has changed since the last read: a refused
-// tag is there again, or the device is to be asked once more what it has.
+// again asks a device once more for what it did not tell, when it is time.
 func (g *group) again(ctx context.Context) error {
-	if at := g.described.retryAt; !at.IsZero() && !time.Now().Before(at) {
-		if err := g.describe(ctx); err != nil {
-			return err
-		}
-		g.locate()
-		g.stale = true
+	if at := g.described.retryAt; at.IsZero() || time.Now().Before(at) {
+		return nil
 	}
-	if g.stale {
-		g.replan()
+	if err := g.describe(ctx); err != nil {
+		return err
 	}
+	g.Replace(g.places())
 	return nil
 }

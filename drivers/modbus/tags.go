@@ -23,6 +23,9 @@ func layoutOf(t *tag.Tag) (layout.Layout, tag.Faults) {
 		return l, faults
 	}
 	faults = append(faults, tooLong(t, &l)...)
+	if f := deviceOptions(t.Device).forbids(&l); f != nil {
+		faults = append(faults, *f)
+	}
 	if f := notWritable(t, &l); f != nil {
 		faults = append(faults, *f)
 	}

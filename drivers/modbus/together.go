@@ -5,25 +5,17 @@ import (
 	"slices"
 
 	"fieldferry/drivers/modbus/layout"
+	"fieldferry/drivers/modbus/plan"
+	"fieldferry/drivers/modbus/poll"
 	"fieldferry/drivers/modbus/sunspec"
-	"fieldferry/drivers/modbus/wire"
 	"fieldferry/tag"
 )
 
-// spot is what is read for a tag: from start on, so many registers or bits.
-// members are the indices of the tags that are taken out of it. Tags that
-// must be read together share the spot of the first of them: the others have
-// no members.
-type spot struct {
-	start, length int
-	members       []int
-}
-
-// locate finds the spots of the tags of the group.
-func (g *group) locate() {
+// places finds the places of the tags of the group.
+func (g *group) places() []poll.Place {
 	sets := togetherSets(g.dev)
 	first := map[*set]int{}
-	g.spots = make([]spot, len(g.tags))
+	places := make([]poll.Place, len(g.tags))
 	for i, t := range g.tags {
 		s := sets[t]
 		if g.described.missing[i] != "" {
@@ -31,29 +23,17 @@ func (g *group) locate() {
 		}
 		if s == nil {
 			start, n := g.layouts[i].Span()
-			g.spots[i] = spot{start, n, []int{i}}
+			places[i] = poll.Place{Start: start, Length: n, Members: []int{i}}
 			continue
 		}
 		leader, taken := first[s]
 		if !taken {
 			leader, first[s] = i, i
-			g.spots[i] = spot{start: s.start, length: s.end - s.start}
+			places[i] = poll.Place{Start: s.start, Length: s.end - s.start}
 		}
-		g.spots[leader].members = append(g.spots[leader].members, i)
+		places[leader].Members = append(places[leader].Members, i)
 	}
-}
-
-// decode takes a tag out of an answer that begins with the register or bit
-// start.
-func decode(s *tag.Sample, l *layout.Layout, reply wire.Reply, start int) {
-	v, err := l.Decode(reply.Data, l.Number-start)
-	s.Value, s.Quality, s.Time = v, tag.OK(), reply.At
-	switch {
-	case err != nil && v.IsNull():
-		s.Quality = tag.BadFor(layout.Reason(err))
-	case err != nil:
-		s.Quality = tag.UncertainFor(layout.ReasonParts)
-	}
+	return places
 }
 
 // set is some tags that must be read in one request, and what that asks for.
@@ -115,6 +95,11 @@ func (s *set) add(t *tag.Tag) {
 	s.start, s.end = min(s.start, start), max(s.end, start+n)
 }
 
+// span is what a request for all of them asks for.
+func (s *set) span() plan.Range {
+	return plan.Range{Table: s.table, Start: s.start, Length: s.end - s.start}
+}
+
 // togetherFaults tells what is wrong with the read_together of the tags of a
 // device.
 func togetherFaults(d *tag.Device) map[*tag.Tag]tag.Faults {
@@ -160,6 +145,8 @@ func togetherFault(t *tag.Tag, name string, s *set) (text, hint string) {
 		return "", "" // reported there
 	case l.Table != lo.Table:
 		return fmt.Sprintf("%s is one of the %ss and %s one of the %ss: one request reads one table", t.Name, l.Table, name, lo.Table), "name tags of the same table"
+	case o.forbidden(s.span()) != "":
+		return fmt.Sprintf("%s and %s cannot be read in one request: the forbidden range %s lies between", t.Name, name, o.forbidden(s.span())), "read fewer tags together, or narrow the range"
 	case s.end-s.start > most:
 		return fmt.Sprintf("%s and %s cannot be read in one request: together with what belongs to them they span %d, and the device allows %d", t.Name, name, s.end-s.start, most),
 			"read fewer tags together"

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"fieldferry/drivers/modbus/poll"
 	"fieldferry/drivers/modbus/write"
 	"fieldferry/tag"
 )
@@ -44,7 +45,7 @@ func (g *group) Write(ctx context.Context, t *tag.Tag, v tag.Value) (tag.Sample,
 	}
 	if reply, ok := w.ReadBack(ctx, l); ok {
 		start, _ := l.Span()
-		decode(&s, l, reply, start)
+		poll.Decode(&s, l, reply, start)
 	}
 	return s, nil
 }

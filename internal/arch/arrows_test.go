@@ -37,10 +37,10 @@ var places = []place{
 	{"buffer", parts, []string{"tag"}, "keeps samples; who made them and who wants them is not its affair"},
 	{"mapping", parts, []string{"tag", "live"}, "the latest scaled value lands in live"},
 	{"command", parts, []string{"tag", "live"}, "checks a write against the latest values"},
-	{"drivers/acquire", parts, []string{"tag", "drivers"}, "runs any driver and knows none"},
+	{"drivers/acquire", parts, []string{"tag", "drivers", "drivers/ask"}, "runs any driver and knows none"},
 	{"drivers/drivertest", parts, []string{"tag", "drivers"}, "the suite every driver passes"},
 	{"drivers/isolate", parts, []string{"tag", "drivers"}, "wraps any driver"},
-	{"drivers/modbus", parts, []string{"tag", "drivers"}, "a protocol knows the contract, not who runs it"},
+	{"drivers/modbus", parts, []string{"tag", "drivers", "drivers/ask"}, "a protocol knows the contract, not who runs it"},
 	{"drivers/opcua", parts, []string{"tag", "drivers"}, "a protocol knows the contract, not who runs it"},
 	{"drivers/sim", parts, []string{"tag", "drivers"}, "a protocol knows the contract, not who runs it"},
 	{"mapping/calc", parts, []string{"tag", "drivers", "live"}, "a driver whose devices are other tags"},
@@ -52,7 +52,7 @@ var places = []place{
 
 	{"configs", files, []string{"tag", "drivers", "buffer", "mapping/...", "mqtt/...", "web"}, "fills the Config of every part"},
 
-	{"internal/gateway", assembly, []string{"tag", "drivers/...", "live", "command", "mapping/...", "buffer", "mqtt/...", "configs/...", "web/..."}, "assembles everything"},
+	{"internal/gateway", assembly, []string{"tag", "drivers/...", "live", "command", "mapping/...", "buffer/...", "mqtt/...", "configs/...", "web/..."}, "assembles everything"},
 	{"internal/demo", assembly, []string{"tag", "drivers/...", "configs/..."}, "a plant to look at, beside the gateway"},
 
 	{"cmd/gateway", command, []string{"tag", "drivers/...", "buffer/...", "configs/...", "web/...", "internal/gateway/...", "internal/demo/..."}, "the command line"},

@@ -12,7 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"fieldferry/cmd/gateway/console"
-	"fieldferry/drivers"
+	"fieldferry/drivers/ask"
 	"fieldferry/drivers/modbus/detect"
 	"fieldferry/drivers/modbus/find"
 	"fieldferry/drivers/modbus/layout"
@@ -94,7 +94,7 @@ func (f *detectFlags) read(ctx context.Context, l *find.Link, first layout.Addre
 		q.First = at.Number
 		q.Data, err = l.Read(ctx, f.unit, at, f.count+side[0]+side[1])
 		var refused *find.Refusal
-		if !errors.As(err, &refused) || refused.Answer.Outcome != drivers.Declined {
+		if !errors.As(err, &refused) || refused.Answer.Outcome != ask.Declined {
 			return err
 		}
 	}

@@ -16,6 +16,7 @@ import (
 
 	"fieldferry/cmd/gateway/console"
 	"fieldferry/drivers"
+	"fieldferry/drivers/ask"
 	"fieldferry/drivers/modbus/find"
 	"fieldferry/drivers/modbus/place"
 	"fieldferry/drivers/modbus/tty"
@@ -231,7 +232,7 @@ type through struct {
 }
 
 // Probe asks the gateway to lend the link.
-func (t through) Probe(ctx context.Context, q drivers.Query) (drivers.Answer, error) {
+func (t through) Probe(ctx context.Context, q ask.Query) (ask.Answer, error) {
 	in := map[string]any{"link": t.link, "unit": q.Unit, "request": hex.EncodeToString(q.Request), "limit_seconds": q.Limit.Seconds()}
 	var out struct {
 		Outcome string  `json:"outcome"`
@@ -244,16 +245,16 @@ func (t through) Probe(ctx context.Context, q drivers.Query) (drivers.Answer, er
 	if err := t.socket.Call(ctx, http.MethodPost, "/api/probe", in, &out); err != nil {
 		var refused *console.Refusal
 		if errors.As(err, &refused) && refused.Code == "link_down" {
-			return drivers.Answer{}, fmt.Errorf("%w: %w", drivers.ErrLinkDown, refused)
+			return ask.Answer{}, fmt.Errorf("%w: %w", drivers.ErrLinkDown, refused)
 		}
-		return drivers.Answer{}, err
+		return ask.Answer{}, err
 	}
 	data, err := hex.DecodeString(out.Data)
 	if err != nil {
-		return drivers.Answer{}, fmt.Errorf("the gateway's answer: %w", err)
+		return ask.Answer{}, fmt.Errorf("the gateway's answer: %w", err)
 	}
-	return drivers.Answer{
-		Outcome: drivers.Outcome(out.Outcome), Code: out.Code, Text: out.Text, Data: data,
+	return ask.Answer{
+		Outcome: ask.Outcome(out.Outcome), Code: out.Code, Text: out.Text, Data: data,
 		At: time.UnixMilli(out.At).UTC(), Took: time.Duration(out.Took * float64(time.Second)),
 	}, nil
 }
@@ -266,20 +267,20 @@ type own struct {
 }
 
 // Probe asks on the connection.
-func (o *own) Probe(ctx context.Context, q drivers.Query) (drivers.Answer, error) {
+func (o *own) Probe(ctx context.Context, q ask.Query) (ask.Answer, error) {
 	if o.conn == nil {
 		c, err := o.place.Open(ctx)
 		if err != nil && !o.opened {
-			return drivers.Answer{}, errors.New(err.Error()) // a port that never was open is no link that comes back
+			return ask.Answer{}, errors.New(err.Error()) // a port that never was open is no link that comes back
 		}
 		if err != nil {
-			return drivers.Answer{}, err
+			return ask.Answer{}, err
 		}
 		o.conn, o.opened = c, true
 	}
-	p, ok := o.conn.(drivers.Prober)
+	p, ok := o.conn.(ask.Prober)
 	if !ok {
-		return drivers.Answer{}, fmt.Errorf("driver %s cannot be asked for what no tag names", o.place.Driver)
+		return ask.Answer{}, fmt.Errorf("driver %s cannot be asked for what no tag names", o.place.Driver)
 	}
 	a, err := p.Probe(ctx, q)
 	if errors.Is(err, drivers.ErrLinkDown) {

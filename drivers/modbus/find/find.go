@@ -7,13 +7,14 @@ import (
 	"time"
 
 	"fieldferry/drivers"
+	"fieldferry/drivers/ask"
 	"fieldferry/drivers/modbus/frame"
 	"fieldferry/drivers/modbus/layout"
 )
 
-// Asker carries one request to a unit; drivers.Prober says what it promises.
+// Asker carries one request to a unit; ask.Prober says what it promises.
 type Asker interface {
-	Probe(ctx context.Context, q drivers.Query) (drivers.Answer, error)
+	Probe(ctx context.Context, q ask.Query) (ask.Answer, error)
 }
 
 // Link is a link and how it may be used. Fields are set once.
@@ -35,9 +36,9 @@ const (
 
 // ask sends one request at the link's pace. A link that has gone is given
 // some seconds to come back.
-func (l *Link) ask(ctx context.Context, unit int, req frame.PDU) (drivers.Answer, error) {
-	q := drivers.Query{Unit: unit, Request: append([]byte{req.Function}, req.Data...), Limit: l.Limit}
-	var a drivers.Answer
+func (l *Link) ask(ctx context.Context, unit int, req frame.PDU) (ask.Answer, error) {
+	q := ask.Query{Unit: unit, Request: append([]byte{req.Function}, req.Data...), Limit: l.Limit}
+	var a ask.Answer
 	var err error
 	for range linkRetries {
 		pause := l.Pace
@@ -45,7 +46,7 @@ func (l *Link) ask(ctx context.Context, unit int, req frame.PDU) (drivers.Answer
 			pause = max(pause, linkPause)
 		}
 		if l.asked && !wait(ctx, pause) {
-			return drivers.Answer{}, ctx.Err()
+			return ask.Answer{}, ctx.Err()
 		}
 		l.asked = true
 		if a, err = l.Asker.Probe(ctx, q); !errors.Is(err, drivers.ErrLinkDown) {
@@ -53,16 +54,16 @@ func (l *Link) ask(ctx context.Context, unit int, req frame.PDU) (drivers.Answer
 		}
 	}
 	if ctx.Err() != nil {
-		return drivers.Answer{}, ctx.Err()
+		return ask.Answer{}, ctx.Err()
 	}
 	return a, err
 }
 
 // persist repeats a request that brought nothing, as often as the link says.
-func (l *Link) persist(ctx context.Context, unit int, req frame.PDU) (a drivers.Answer, err error) {
+func (l *Link) persist(ctx context.Context, unit int, req frame.PDU) (a ask.Answer, err error) {
 	for range max(l.Tries, 1) {
 		a, err = l.ask(ctx, unit, req)
-		if err != nil || a.Outcome != drivers.Silent {
+		if err != nil || a.Outcome != ask.Silent {
 			break
 		}
 	}
@@ -88,7 +89,7 @@ func wait(ctx context.Context, d time.Duration) bool {
 // silent, or answered what cannot be used.
 type Refusal struct {
 	What   string // what was asked
-	Answer drivers.Answer
+	Answer ask.Answer
 }
 
 func (e *Refusal) Error() string { return e.What + ": " + e.Answer.Text }
@@ -114,7 +115,7 @@ func (l *Link) Read(ctx context.Context, unit int, first layout.Address, count i
 		if err != nil {
 			return nil, err
 		}
-		if a.Outcome != drivers.Answered {
+		if a.Outcome != ask.Answered {
 			return nil, &Refusal{fmt.Sprintf("read %s of unit %d", span(at, n), unit), a}
 		}
 		data = append(data, a.Data...)

@@ -11,43 +11,44 @@ import (
 	"time"
 
 	"fieldferry/drivers"
+	"fieldferry/drivers/ask"
 	"fieldferry/drivers/modbus/find"
 	"fieldferry/drivers/modbus/layout"
 )
 
 // bus answers queries as a script says, in virtual time.
 type bus struct {
-	answer func(q drivers.Query) (drivers.Answer, error)
+	answer func(q ask.Query) (ask.Answer, error)
 	asked  []string
 	at     []time.Time
 }
 
-func (b *bus) Probe(ctx context.Context, q drivers.Query) (drivers.Answer, error) {
+func (b *bus) Probe(ctx context.Context, q ask.Query) (ask.Answer, error) {
 	b.asked = append(b.asked, fmt.Sprintf("%d:%x", q.Unit, q.Request))
 	b.at = append(b.at, time.Now())
 	a, err := b.answer(q)
-	if a.Outcome == drivers.Silent {
+	if a.Outcome == ask.Silent {
 		t := time.NewTimer(q.Limit)
 		defer t.Stop()
 		select {
 		case <-t.C:
 		case <-ctx.Done():
-			return drivers.Answer{}, ctx.Err()
+			return ask.Answer{}, ctx.Err()
 		}
 	}
 	return a, err
 }
 
-func answered(data ...byte) (drivers.Answer, error) {
-	return drivers.Answer{Outcome: drivers.Answered, Data: data}, nil
+func answered(data ...byte) (ask.Answer, error) {
+	return ask.Answer{Outcome: ask.Answered, Data: data}, nil
 }
 
-func declined(code int) (drivers.Answer, error) {
-	return drivers.Answer{Outcome: drivers.Declined, Code: code, Text: fmt.Sprintf("exception %d", code)}, nil
+func declined(code int) (ask.Answer, error) {
+	return ask.Answer{Outcome: ask.Declined, Code: code, Text: fmt.Sprintf("exception %d", code)}, nil
 }
 
-func silent() (drivers.Answer, error) {
-	return drivers.Answer{Outcome: drivers.Silent, Text: "no answer"}, nil
+func silent() (ask.Answer, error) {
+	return ask.Answer{Outcome: ask.Silent, Text: "no answer"}, nil
 }
 
 func scanOf(b *bus, units ...int) *find.Scan {
@@ -61,7 +62,7 @@ func scanOf(b *bus, units ...int) *find.Scan {
 // pause is over.
 func TestScan(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := &bus{answer: func(q drivers.Query) (drivers.Answer, error) {
+		b := &bus{answer: func(q ask.Query) (ask.Answer, error) {
 			switch q.Unit {
 			case 1:
 				return answered(0, 1)
@@ -70,7 +71,7 @@ func TestScan(t *testing.T) {
 			case 4:
 				return declined(11) // a gateway: its unit is not there
 			case 5:
-				return drivers.Answer{Outcome: drivers.Garbled, Text: "odd"}, nil
+				return ask.Answer{Outcome: ask.Garbled, Text: "odd"}, nil
 			}
 			return silent()
 		}}
@@ -111,7 +112,7 @@ func TestScanInterrupted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 250*time.Millisecond)
 		defer cancel()
-		b := &bus{answer: func(q drivers.Query) (drivers.Answer, error) {
+		b := &bus{answer: func(q ask.Query) (ask.Answer, error) {
 			if q.Unit == 1 {
 				return answered(0, 1)
 			}
@@ -130,10 +131,10 @@ func TestScanInterrupted(t *testing.T) {
 func TestLinkComesBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		down := 4
-		b := &bus{answer: func(q drivers.Query) (drivers.Answer, error) {
+		b := &bus{answer: func(q ask.Query) (ask.Answer, error) {
 			if q.Unit == 2 && down > 0 {
 				down--
-				return drivers.Answer{}, fmt.Errorf("unplugged: %w", drivers.ErrLinkDown)
+				return ask.Answer{}, fmt.Errorf("unplugged: %w", drivers.ErrLinkDown)
 			}
 			return answered(0, 1)
 		}}
@@ -152,7 +153,7 @@ func TestLinkComesBack(t *testing.T) {
 func TestTries(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := 0
-		b := &bus{answer: func(drivers.Query) (drivers.Answer, error) {
+		b := &bus{answer: func(ask.Query) (ask.Answer, error) {
 			if n++; n < 3 {
 				return silent()
 			}
@@ -167,7 +168,7 @@ func TestTries(t *testing.T) {
 }
 
 func TestIgnoresUnit(t *testing.T) {
-	b := &bus{answer: func(drivers.Query) (drivers.Answer, error) { return declined(2) }}
+	b := &bus{answer: func(ask.Query) (ask.Answer, error) { return declined(2) }}
 	s := scanOf(b, 1, 2, 3, 4, 5, 6, 7, 8)
 	s.Link.Pace = 0
 	found, err := s.Run(t.Context())
@@ -178,7 +179,7 @@ func TestIgnoresUnit(t *testing.T) {
 
 // TestRead: long reads are cut, and a refusal says what was asked.
 func TestRead(t *testing.T) {
-	b := &bus{answer: func(q drivers.Query) (drivers.Answer, error) {
+	b := &bus{answer: func(q ask.Query) (ask.Answer, error) {
 		if q.Unit == 9 {
 			return declined(2)
 		}
@@ -202,7 +203,7 @@ func TestRead(t *testing.T) {
 
 // device answers function 43/14 part by part, and 17.
 func device(parts map[byte][]byte, id []byte) *bus {
-	return &bus{answer: func(q drivers.Query) (drivers.Answer, error) {
+	return &bus{answer: func(q ask.Query) (ask.Answer, error) {
 		switch q.Request[0] {
 		case 43:
 			if p, ok := parts[q.Request[3]]; ok {
@@ -274,7 +275,7 @@ func FuzzIdentify(f *testing.F) {
 	f.Add([]byte{14, 1, 1, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF}, []byte{1, 0})
 	f.Add([]byte{}, []byte{})
 	f.Fuzz(func(t *testing.T, objects, id []byte) {
-		b := &bus{answer: func(q drivers.Query) (drivers.Answer, error) {
+		b := &bus{answer: func(q ask.Query) (ask.Answer, error) {
 			if q.Request[0] == 17 {
 				return answered(id...)
 			}

@@ -7,7 +7,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"fieldferry/drivers"
+	"fieldferry/drivers/ask"
 	"fieldferry/drivers/modbus/frame"
 )
 
@@ -81,7 +81,7 @@ func (l *Link) Identify(ctx context.Context, unit int, depth Depth) (*Identity, 
 	if err != nil {
 		return nil, err
 	}
-	if a.Outcome == drivers.Answered {
+	if a.Outcome == ask.Answered {
 		d.ServerID, d.Running = serverID(a.Data)
 	}
 	if len(d.Objects) == 0 && d.ServerID == "" {
@@ -98,13 +98,13 @@ func (l *Link) objects(ctx context.Context, unit int, depth Depth, d *Identity) 
 		switch {
 		case err != nil:
 			return err
-		case a.Outcome != drivers.Answered && len(d.Objects) > 0:
+		case a.Outcome != ask.Answered && len(d.Objects) > 0:
 			d.Cut = a.Text
 			return nil
-		case a.Outcome == drivers.Declined && a.Code == 3 && depth > Basic:
+		case a.Outcome == ask.Declined && a.Code == 3 && depth > Basic:
 			depth-- // a device that should give what it has, and refuses instead
 			continue
-		case a.Outcome != drivers.Answered:
+		case a.Outcome != ask.Answered:
 			return nil
 		}
 		part, more, cut := parseObjects(a.Data)

@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	"fieldferry/drivers"
+	"fieldferry/drivers/ask"
 	"fieldferry/drivers/modbus/frame"
 	"fieldferry/drivers/modbus/layout"
 )
@@ -29,21 +29,21 @@ type Progress struct {
 // Unit is one that answered.
 type Unit struct {
 	ID       int
-	Answer   drivers.Answer // to what was asked: values, a refusal, or garbled
-	Identity *Identity      // nil: it does not say what it is, or was not asked
+	Answer   ask.Answer // to what was asked: values, a refusal, or garbled
+	Identity *Identity  // nil: it does not say what it is, or was not asked
 }
 
 // Certain says that the unit is there. A garbled answer may also be two units
 // of one id, another speed, or noise; an exception of a gateway says that its
 // unit does not answer.
 func (u *Unit) Certain() bool {
-	return u.Answer.Outcome == drivers.Answered || u.Answer.Outcome == drivers.Declined
+	return u.Answer.Outcome == ask.Answered || u.Answer.Outcome == ask.Declined
 }
 
 // unreachable says that an exception comes from a gateway on the way, whose
 // unit is not there (Modbus Application Protocol V1.1b3 §7, codes 10 and 11).
-func unreachable(a *drivers.Answer) bool {
-	return a.Outcome == drivers.Declined && (a.Code == 10 || a.Code == 11)
+func unreachable(a *ask.Answer) bool {
+	return a.Outcome == ask.Declined && (a.Code == 10 || a.Code == 11)
 }
 
 // Run asks every unit once, in order, and returns those that answered. With
@@ -58,7 +58,7 @@ func (s *Scan) Run(ctx context.Context) (found []Unit, err error) {
 		if err != nil {
 			return found, err
 		}
-		if a.Outcome == drivers.Silent || unreachable(&a) {
+		if a.Outcome == ask.Silent || unreachable(&a) {
 			continue
 		}
 		u := Unit{ID: id, Answer: a}

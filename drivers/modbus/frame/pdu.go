@@ -122,6 +122,8 @@ func (p PDU) Validate() error {
 		quantity, most = p.field(1), maxWriteBits
 	case p.Function == writeRegisters:
 		quantity, most = p.field(1), maxWriteRegisters
+	case p.Function == maskWrite && len(p.Data) != 6:
+		return fmt.Errorf("function %d with %d bytes of data, not 6", p.Function, len(p.Data))
 	case p.Function != writeCoil && p.Function != writeRegister:
 		return nil // nothing is known of it
 	}

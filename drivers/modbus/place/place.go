@@ -23,7 +23,7 @@ type Place struct {
 	Limit    time.Duration // the longest that a query will wait
 }
 
-// Open connects to the place; the Conn is a drivers.Prober. It blocks like
+// Open connects to the place; the Conn is an ask.Prober. It blocks like
 // Driver.Open. An error that wraps drivers.ErrLinkDown may pass; any other is
 // a place that cannot be.
 func (p Place) Open(ctx context.Context) (drivers.Conn, error) {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"fieldferry/drivers"
+	"fieldferry/drivers/ask"
 	"fieldferry/drivers/modbus/frame"
 	"fieldferry/drivers/modbus/modbustest"
 	"fieldferry/drivers/modbus/place"
@@ -29,7 +30,7 @@ func memory() *modbustest.Memory {
 }
 
 // prober opens a place at a scripted server.
-func prober(t *testing.T, driver string, s *modbustest.Server) drivers.Prober {
+func prober(t *testing.T, driver string, s *modbustest.Server) ask.Prober {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
@@ -38,7 +39,7 @@ func prober(t *testing.T, driver string, s *modbustest.Server) drivers.Prober {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Close() })
-	return c.(drivers.Prober)
+	return c.(ask.Prober)
 }
 
 // TestProbe asks units that are there, refuse, garble, and are not there, over
@@ -61,20 +62,20 @@ func TestProbe(t *testing.T) {
 			p := prober(t, driver, s)
 			for _, tt := range []struct {
 				unit, address int
-				want          drivers.Outcome
+				want          ask.Outcome
 				data          string
 			}{
-				{1, 5, drivers.Answered, "\x00\x69"},
-				{1, 60000, drivers.Declined, ""},
-				{2, 0, drivers.Silent, ""},
-				{9, 0, drivers.Garbled, ""},
-				{3, 5, drivers.Answered, "\x00\x69"},
+				{1, 5, ask.Answered, "\x00\x69"},
+				{1, 60000, ask.Declined, ""},
+				{2, 0, ask.Silent, ""},
+				{9, 0, ask.Garbled, ""},
+				{3, 5, ask.Answered, "\x00\x69"},
 			} {
 				req := frame.Read(3, tt.address, 1)
-				q := drivers.Query{Unit: tt.unit, Request: append([]byte{3}, req.Data...), Limit: short}
+				q := ask.Query{Unit: tt.unit, Request: append([]byte{3}, req.Data...), Limit: short}
 				got, err := p.Probe(t.Context(), q)
-				if tt.want == drivers.Garbled && got.Outcome == drivers.Silent {
-					got.Outcome = drivers.Garbled // on a line the query may end first
+				if tt.want == ask.Garbled && got.Outcome == ask.Silent {
+					got.Outcome = ask.Garbled // on a line the query may end first
 				}
 				if err != nil || got.Outcome != tt.want || string(got.Data) != tt.data {
 					t.Errorf("unit %d, register %d: got %+v, %v, want %s with % x", tt.unit, tt.address, got, err, tt.want, tt.data)
@@ -90,14 +91,14 @@ func TestSilentUnitsCostNoConnection(t *testing.T) {
 	s := modbustest.New(t, map[byte]*modbustest.Memory{30: memory()})
 	p := prober(t, "modbus-tcp", s)
 	for unit := 1; unit <= 30; unit++ {
-		q := drivers.Query{Unit: unit, Request: []byte{3, 0, 0, 0, 1}, Limit: 5 * time.Millisecond}
+		q := ask.Query{Unit: unit, Request: []byte{3, 0, 0, 0, 1}, Limit: 5 * time.Millisecond}
 		if unit == 30 {
 			q.Limit = time.Second
 		}
 		got, err := p.Probe(t.Context(), q)
-		want := drivers.Silent
+		want := ask.Silent
 		if unit == 30 {
-			want = drivers.Answered
+			want = ask.Answered
 		}
 		if err != nil || got.Outcome != want {
 			t.Fatalf("unit %d: got %+v, %v, want %s", unit, got, err, want)
@@ -115,7 +116,7 @@ func TestProbeSendsNothingThatWrites(t *testing.T) {
 	for fc := 0; fc <= 255; fc++ {
 		allowed := fc >= 1 && fc <= 4 || fc == 17
 		for _, data := range [][]byte{{0, 0, 0, 1}, {13, 0, 0, 1}, {14, 1, 0}} {
-			q := drivers.Query{Unit: 1, Request: append([]byte{byte(fc)}, data...), Limit: patience / 2}
+			q := ask.Query{Unit: 1, Request: append([]byte{byte(fc)}, data...), Limit: patience / 2}
 			before := s.Requests(0)
 			_, err := p.Probe(t.Context(), q)
 			sent := s.Requests(0) - before
@@ -125,7 +126,7 @@ func TestProbeSendsNothingThatWrites(t *testing.T) {
 			}
 		}
 	}
-	for _, q := range []drivers.Query{{Unit: 256, Request: []byte{3, 0, 0, 0, 1}, Limit: 1}, {Unit: 1, Limit: 1}, {Unit: 1, Request: []byte{3, 0, 0, 0, 1}}, {Unit: 1, Request: []byte{3, 0, 0, 0, 1}, Limit: time.Hour}, {Unit: 1, Request: []byte{3, 0, 0, 0, 126}, Limit: 1}} {
+	for _, q := range []ask.Query{{Unit: 256, Request: []byte{3, 0, 0, 0, 1}, Limit: 1}, {Unit: 1, Limit: 1}, {Unit: 1, Request: []byte{3, 0, 0, 0, 1}}, {Unit: 1, Request: []byte{3, 0, 0, 0, 1}, Limit: time.Hour}, {Unit: 1, Request: []byte{3, 0, 0, 0, 126}, Limit: 1}} {
 		if got, err := p.Probe(t.Context(), q); err == nil {
 			t.Errorf("%+v: got %+v, want an error", q, got)
 		}
@@ -139,7 +140,7 @@ func TestProbeOnALostLink(t *testing.T) {
 	s.CloseAll()
 	deadline := time.Now().Add(patience)
 	for {
-		_, err := p.Probe(t.Context(), drivers.Query{Unit: 1, Request: []byte{3, 0, 0, 0, 1}, Limit: time.Second})
+		_, err := p.Probe(t.Context(), ask.Query{Unit: 1, Request: []byte{3, 0, 0, 0, 1}, Limit: time.Second})
 		if errors.Is(err, drivers.ErrLinkDown) {
 			return
 		}

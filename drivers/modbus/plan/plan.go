@@ -101,7 +101,7 @@ const (
 // Limits bound the blocks of a device.
 type Limits struct {
 	Mode  Mode
-	Gap   int     // with Mode Gap: the most registers or bits that nobody asked for between two items
+	Gap   int     // with Mode Gap: the most registers that nobody asked for between two items; sixteen times as many bits
 	Max   [4]int  // by table, of one request; 0 and what is above the standard mean the standard's 125 registers and 2000 bits (Modbus Application Protocol V1.1b3 §6)
 	Walls []Range // what no block may touch; an empty one is a boundary that none may cross
 }

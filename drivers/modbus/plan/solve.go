@@ -155,7 +155,11 @@ func (p *problem) partition(items []int) []Range {
 // gapped says that two neighbours may not share a block because of the gap
 // between them.
 func (p *problem) gapped(a, b int) bool {
-	return p.limits.Mode == Gap && p.items[b].Start-p.items[a].end() > max(p.limits.Gap, 0)
+	most := max(p.limits.Gap, 0)
+	if p.items[a].Table.Bits() {
+		most *= 16
+	}
+	return p.limits.Mode == Gap && p.items[b].Start-p.items[a].end() > most
 }
 
 func (p *problem) ranges(outer, from []int) []Range {

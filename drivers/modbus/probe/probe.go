@@ -1,5 +1,5 @@
 // Package probe asks a Modbus link for what no tag names: one request that
-// changes nothing, for drivers.Prober. It blocks as that says, keeps nothing
+// changes nothing, for ask.Prober. It blocks as that says, keeps nothing
 // and starts no goroutine.
 package probe
 
@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"fieldferry/drivers"
+	"fieldferry/drivers/ask"
 	"fieldferry/drivers/modbus/frame"
 	"fieldferry/drivers/modbus/wire"
 )
@@ -36,10 +37,10 @@ type Prober struct {
 }
 
 // Probe sends one request that reads.
-func (p *Prober) Probe(ctx context.Context, q drivers.Query) (drivers.Answer, error) {
+func (p *Prober) Probe(ctx context.Context, q ask.Query) (ask.Answer, error) {
 	req, err := probeRequest(q)
 	if err != nil {
-		return drivers.Answer{}, err
+		return ask.Answer{}, err
 	}
 	// The link gives a connection up on which nobody answers any more. A unit
 	// that is not there is no sign of that, so the query ends ahead of the
@@ -54,7 +55,7 @@ func (p *Prober) Probe(ctx context.Context, q drivers.Query) (drivers.Answer, er
 	defer p.Tap.sent.Store(nil)
 	begin := time.Now()
 	reply, err := p.Link.Exchange(pctx, byte(q.Unit), req)
-	a := drivers.Answer{Outcome: drivers.Answered, Data: reply.Data, At: reply.At, Took: time.Since(begin)}
+	a := ask.Answer{Outcome: ask.Answered, Data: reply.Data, At: reply.At, Took: time.Since(begin)}
 	if err == nil {
 		return a, nil
 	}
@@ -66,13 +67,13 @@ func (p *Prober) Probe(ctx context.Context, q drivers.Query) (drivers.Answer, er
 	a.Text = e.Error()
 	switch {
 	case e.Kind == frame.Exception:
-		a.Outcome, a.Code = drivers.Declined, int(e.Code)
+		a.Outcome, a.Code = ask.Declined, int(e.Code)
 	case e.Kind == frame.Timeout:
-		a.Outcome = drivers.Silent
+		a.Outcome = ask.Silent
 	case e.Kind == frame.Cancelled && e.Sent && ctx.Err() == nil:
-		a.Outcome, a.Text = drivers.Silent, fmt.Sprintf("no answer within %v", limit)
+		a.Outcome, a.Text = ask.Silent, fmt.Sprintf("no answer within %v", limit)
 	case e.Kind == frame.BadFrame && e.Sent:
-		a.Outcome = drivers.Garbled
+		a.Outcome = ask.Garbled
 	case e.Kind == frame.LinkDown:
 		return a, fmt.Errorf("%w: %w", drivers.ErrLinkDown, e)
 	default:
@@ -82,7 +83,7 @@ func (p *Prober) Probe(ctx context.Context, q drivers.Query) (drivers.Answer, er
 }
 
 // probeRequest checks a query.
-func probeRequest(q drivers.Query) (frame.PDU, error) {
+func probeRequest(q ask.Query) (frame.PDU, error) {
 	switch {
 	case q.Unit < 0 || q.Unit > 255:
 		return frame.PDU{}, fmt.Errorf("unit id %d is outside 0-255", q.Unit)

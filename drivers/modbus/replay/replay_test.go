@@ -11,7 +11,7 @@ import (
 
 	"go.uber.org/goleak"
 
-	"fieldferry/drivers"
+	"fieldferry/drivers/ask"
 	"fieldferry/drivers/modbus/frame"
 	"fieldferry/drivers/modbus/place"
 	"fieldferry/drivers/modbus/recorder"
@@ -102,8 +102,8 @@ func TestScript(t *testing.T) {
 	}
 }
 
-// ask plays to our own driver and shows what it makes of each request.
-func ask(t *testing.T, at place.Place) string {
+// askAll plays to our own driver and shows what it makes of each request.
+func askAll(t *testing.T, at place.Place) string {
 	t.Helper()
 	at.Limit = 200 * time.Millisecond
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
@@ -121,11 +121,11 @@ func ask(t *testing.T, at place.Place) string {
 		{7, frame.Read(3, 100, 2)}, {7, frame.Read(3, 100, 2)}, {7, frame.Read(3, 200, 1)}, {7, frame.Read(3, 256, 1)},
 		{8, frame.Read(3, 0, 1)}, {7, frame.Read(1, 0, 3)},
 	} {
-		q := drivers.Query{Unit: int(r.unit), Request: append([]byte{r.req.Function}, r.req.Data...), Limit: 200 * time.Millisecond}
+		q := ask.Query{Unit: int(r.unit), Request: append([]byte{r.req.Function}, r.req.Data...), Limit: 200 * time.Millisecond}
 		if r.req.Address() != 256 {
 			q.Limit = patience / 4
 		}
-		a, err := c.(drivers.Prober).Probe(ctx, q)
+		a, err := c.(ask.Prober).Probe(ctx, q)
 		if err != nil {
 			t.Fatalf("%+v: %v", r, err)
 		}
@@ -181,7 +181,7 @@ func TestPlayed(t *testing.T) {
 					}
 				})
 			}
-			if got := ask(t, at); got != played {
+			if got := askAll(t, at); got != played {
 				t.Errorf("got %s\nwant %s", got, played)
 			}
 		})

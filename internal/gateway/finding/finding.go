@@ -12,6 +12,7 @@ import (
 
 	"fieldferry/drivers"
 	"fieldferry/drivers/acquire"
+	"fieldferry/drivers/ask"
 	"fieldferry/drivers/modbus/detect"
 	"fieldferry/drivers/modbus/layout"
 	"fieldferry/drivers/modbus/recorder"
@@ -46,7 +47,7 @@ func (f Finder) Probe(ctx context.Context, link string, q find.Query) (find.Answ
 	if err != nil {
 		return find.Answer{}, err
 	}
-	a, err := l.Runner.Probe(ctx, drivers.Query(q))
+	a, err := l.Runner.Probe(ctx, ask.Query(q))
 	switch {
 	case errors.Is(err, drivers.ErrLinkDown):
 		return find.Answer{}, fmt.Errorf("%w: %w", find.ErrDown, err)

@@ -289,12 +289,54 @@ export interface components {
             bytes: number;
             dropped: components["schemas"]["Drops"][];
             error?: string;
+            /**
+             * Format: int64
+             * @description Since when it cannot write; 0: it can.
+             */
+            failing_since: number;
+            /**
+             * Format: int64
+             * @description Writes and syncs of this run that failed.
+             */
+            failures: number;
+            /**
+             * Format: int64
+             * @description Not durable yet.
+             */
+            in_memory_bytes: number;
             /** Format: int64 */
             max_bytes: number;
             /** Format: int64 */
             oldest: number;
+            /**
+             * Format: int64
+             * @description Samples of this run whose value was too large to keep.
+             */
+            oversized: number;
+            /** Format: int64 */
+            segments: number;
+            /**
+             * Format: int64
+             * @description Damaged files that are kept.
+             */
+            set_aside: number;
+            /** Format: int64 */
+            set_aside_bytes: number;
+            /** @description What is in memory outlives the process. */
+            shared: boolean;
+            /**
+             * Format: int64
+             * @description Samples of this run that never had to be written.
+             */
+            skipped: number;
             /** @enum {string} */
             state: "up" | "starting" | "down" | "disabled";
+            syncs: components["schemas"]["Times"];
+            /**
+             * Format: int64
+             * @description Of this run.
+             */
+            written_bytes: number;
         };
         Change: {
             device: string;
@@ -683,6 +725,15 @@ export interface components {
             uplinks: components["schemas"]["Uplink"][];
             version: string;
         };
+        Step: {
+            /** Format: double */
+            bound_seconds: number;
+            /**
+             * Format: int64
+             * @description How often it took no longer.
+             */
+            count: number;
+        };
         TagDetail: {
             /** Format: int64 */
             generation: number;
@@ -705,13 +756,28 @@ export interface components {
             revision: string;
             tags: components["schemas"]["Item"][];
         };
+        Times: {
+            /** Format: int64 */
+            count: number;
+            /** Format: double */
+            last_seconds: number;
+            /** Format: double */
+            max_seconds: number;
+            /** Format: double */
+            mean_seconds: number;
+            up: components["schemas"]["Step"][];
+        };
         Uplink: {
             /** Format: double */
             ack_delay_seconds: number;
             broker: string;
             /** Format: int64 */
             delivered: number;
+            /** @description Those that the buffer lost. */
+            dropped: components["schemas"]["Drops"][];
             error?: string;
+            /** Format: int64 */
+            filtered: number;
             format: string;
             /** Format: int64 */
             in_flight: number;
@@ -728,9 +794,26 @@ export interface components {
             pending: number;
             /**
              * Format: int64
+             * @description About what the pending samples take.
+             */
+            pending_bytes: number;
+            /**
+             * Format: int64
+             * @description Samples that were for it, over all restarts: settled + filtered + dropped + put_aside + pending.
+             */
+            produced: number;
+            /** @description Those that the broker would never take. */
+            put_aside: components["schemas"]["Drops"][];
+            /**
+             * Format: int64
              * @description Samples put aside because the broker would never take them.
              */
             refused: number;
+            /**
+             * Format: int64
+             * @description Those that it has delivered.
+             */
+            settled: number;
             /** Format: int64 */
             since: number;
             /** @enum {string} */

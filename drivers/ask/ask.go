@@ -1,17 +1,22 @@
-package drivers
+// Package ask is the part of the driver contract by which people find out what
+// is on a link: a Conn that is a Prober can be asked for what no tag names.
+//
+// Probe is called like the other methods of a Conn, by one goroutine at a time,
+// and blocks for no longer than the query's limit and what the line needs.
+package ask
 
 import (
 	"context"
 	"time"
 )
 
-// Prober is a Conn that can be asked for what no tag names: it is how people
+// Prober is a drivers.Conn that can be asked for what no tag names: it is how people
 // find out which devices are on a link and what they hold.
 type Prober interface {
 	// Probe sends one request and waits for its answer, for no longer than
 	// the query's limit. It sends nothing that could change a device. That
 	// the device refuses or is silent is an Answer; an error is that nothing
-	// could be asked, and wraps ErrLinkDown when the connection is gone.
+	// could be asked, and wraps drivers.ErrLinkDown when the connection is gone.
 	Probe(ctx context.Context, q Query) (Answer, error)
 }
 
