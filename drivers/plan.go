@@ -1,6 +1,9 @@
 package drivers
 
 import (
+	"cmp"
+	"fmt"
+	"slices"
 	"time"
 
 	"fieldferry/tag"
@@ -55,4 +58,41 @@ type Fact struct {
 	Why     string    // what it was learnt from
 	Learned time.Time // UTC
 	Retry   time.Time // when it is tried again; zero: never
+}
+
+// String tells it to a person: "asked 1s, achievable 1.7s; meter07 costs 41 %".
+func (b BusTime) String() string {
+	if b.Asked == 0 {
+		return "nothing is read"
+	}
+	s := fmt.Sprintf("asked %v, achievable %v", short(b.Asked), short(b.Achievable))
+	if b.Achievable <= b.Asked {
+		s = fmt.Sprintf("asked %v, which takes %s of its time", short(b.Asked), percent(b.Use))
+	}
+	most := slices.MaxFunc(b.Devices, func(x, y DeviceTime) int { return cmp.Compare(x.Share, y.Share) })
+	if len(b.Devices) > 1 {
+		s += fmt.Sprintf("; %s costs %s", most.Name, percent(most.Share))
+	}
+	if !b.Measured {
+		s += " (turnarounds assumed)"
+	}
+	return s
+}
+
+// short leaves out the digits that nobody could hold a link to.
+func short(d time.Duration) time.Duration {
+	switch {
+	case d >= time.Second:
+		return d.Round(100 * time.Millisecond)
+	case d >= time.Millisecond:
+		return d.Round(time.Millisecond)
+	}
+	return d.Round(time.Microsecond)
+}
+
+func percent(x float64) string {
+	if x > 0 && x < 0.01 {
+		return "under 1 %"
+	}
+	return fmt.Sprintf("%.0f %%", 100*x)
 }

@@ -97,7 +97,10 @@ func parseBound(name, text string, now time.Time) (seq uint64, t time.Time, err 
 	if text == "" {
 		return 0, t, nil
 	}
-	if seq, err := strconv.ParseUint(text, 10, 64); err == nil && seq > 0 {
+	if seq, err := strconv.ParseUint(text, 10, 64); err == nil {
+		if seq == 0 {
+			return 0, t, wrongBound(name, text)
+		}
 		return seq, t, nil
 	}
 	if ago, err := time.ParseDuration(strings.TrimPrefix(text, "-")); err == nil {
@@ -108,7 +111,11 @@ func parseBound(name, text string, now time.Time) (seq uint64, t time.Time, err 
 			return 0, t, nil
 		}
 	}
-	return 0, t, &console.Coded{Code: console.ExitUsage, Err: fmt.Errorf("--%s %q is neither a sequence number from 1 nor a time: write 4711, 2026-11-20T08:00:00Z or 2h", name, text)}
+	return 0, t, wrongBound(name, text)
+}
+
+func wrongBound(name, text string) error {
+	return &console.Coded{Code: console.ExitUsage, Err: fmt.Errorf("--%s %q is neither a sequence number from 1 nor a time: write 4711, 2026-11-20T08:00:00Z or 2h", name, text)}
 }
 
 func bufferCatCmd() *cobra.Command {

@@ -60,6 +60,11 @@ func (f checkFlags) run(c *cobra.Command, dir string) error {
 			return console.Failed(err)
 		}
 		fmt.Fprint(out, console.SafeLines(text.String()))
+		if cfg != nil {
+			for _, line := range gateway.BusTimes(cfg) {
+				fmt.Fprintln(out, console.Safe(line))
+			}
+		}
 	}
 	if len(faults) > 0 {
 		return &console.Coded{Code: console.ExitFaults}

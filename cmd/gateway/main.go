@@ -56,7 +56,7 @@ reachable, 78 configuration.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(runCmd(), modbusCmd(), reloadCmd(), checkCmd(), readCmd(), statusCmd(), bufferCmd(), versionCmd(), openapiCmd(), manCmd())
+	root.AddCommand(runCmd(), reloadCmd(), checkCmd(), readCmd(), statusCmd(), bufferCmd(), modbusCmd(), versionCmd(), openapiCmd(), manCmd())
 	if demo := demoCmd(); demo != nil {
 		root.AddCommand(demo)
 	}

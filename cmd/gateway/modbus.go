@@ -7,4 +7,8 @@ import (
 )
 
 // modbusCmd is what finds out about Modbus links.
-func modbusCmd() *cobra.Command { return modbus.Command() }
+func modbusCmd() *cobra.Command {
+	c := modbus.Command()
+	c.AddCommand(factsCmd())
+	return c
+}

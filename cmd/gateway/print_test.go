@@ -36,6 +36,7 @@ func TestSafe(t *testing.T) {
 func TestPrintStatusIsSafe(t *testing.T) {
 	raw, err := json.Marshal(map[string]any{
 		"health": map[string]string{"sentence": "1 of 1 devices is down"}, "fault": hostile,
+		"links":   []any{map[string]any{"name": hostile, "state": "up", "budget": hostile}},
 		"devices": []any{map[string]any{"name": "press", "state": "down", "error": hostile}},
 		"uplinks": []any{map[string]any{"name": "plant", "broker": hostile, "error": hostile, "dropped": []any{map[string]any{"reason": "max bytes", "samples": 5}}}},
 		"buffer":  map[string]any{"state": "down", "error": hostile, "bytes": 3 << 20},

@@ -43,7 +43,14 @@ type status struct {
 	Health struct {
 		Sentence string `json:"sentence"`
 	} `json:"health"`
-	Fault   string `json:"fault"`
+	Fault string `json:"fault"`
+	Links []struct {
+		Name     string  `json:"name"`
+		State    string  `json:"state"`
+		Used     float64 `json:"used"`
+		Budget   string  `json:"budget"`
+		Overruns uint64  `json:"overruns"`
+	} `json:"links"`
 	Devices []struct {
 		Name   string `json:"name"`
 		Link   string `json:"link"`
@@ -97,6 +104,10 @@ func printStatus(out io.Writer, raw json.RawMessage) error {
 		fmt.Fprintln(out, "The newest configuration does not run: "+console.Safe(s.Fault))
 	}
 	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
+	fmt.Fprintln(w, "\nLINK\tSTATE\tUSED\tOVERRUNS\tBUS TIME")
+	for _, l := range s.Links {
+		fmt.Fprintf(w, "%s\t%s\t%.0f %%\t%d\t%s\n", console.Safe(l.Name), console.Safe(l.State), 100*l.Used, l.Overruns, console.Safe(l.Budget))
+	}
 	fmt.Fprintln(w, "\nDEVICE\tLINK\tSTATE\tFOR\tTAGS\tMISSED\tERROR")
 	for _, d := range s.Devices {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%d\t%s\n", console.Safe(d.Name), console.Safe(d.Link), console.Safe(d.State), ago(s.Now, d.Since), d.Tags, d.Missed, console.Safe(d.Error))

@@ -78,6 +78,14 @@ func (d *driver) lineDefaults() RTUOptions {
 	return defaultRTU()
 }
 
+// depth is how many requests a link may have under way at once.
+func (d *driver) depth(l *tag.Link) int {
+	if d.serial() {
+		return 1
+	}
+	return of(l.Options, defaultTCP).Pipeline
+}
+
 // common is the part of a link's options that all drivers have.
 func (d *driver) common(l *tag.Link) LinkOptions {
 	if d.serial() {

@@ -9,6 +9,7 @@ import (
 
 	"fieldferry/drivers"
 	"fieldferry/drivers/modbus/layout"
+	"fieldferry/drivers/modbus/option"
 	"fieldferry/drivers/modbus/poll"
 	"fieldferry/drivers/modbus/probe"
 	"fieldferry/drivers/modbus/sunspec"
@@ -25,7 +26,7 @@ func init() {
 
 // Options returns the defaults.
 func (d *driver) Options() drivers.Options {
-	dev := defaultDevice()
+	dev := option.DefaultDevice()
 	o := drivers.Options{Device: &dev, Tag: &TagOptions{}}
 	if d.serial() {
 		link := d.lineDefaults()
@@ -47,12 +48,12 @@ func (d *driver) Check(l *tag.Link) []drivers.Fault {
 	}
 	add(nil, nil, d.linkFaults(l)...)
 	for _, dev := range l.Devices {
-		add(dev, nil, deviceOptions(dev).faults()...)
+		add(dev, nil, deviceOptions(dev).Faults()...)
 		for _, t := range dev.Tags {
 			_, found := layoutOf(t)
 			add(dev, t, found...)
 		}
-		for t, found := range togetherFaults(dev) {
+		for t, found := range option.TogetherFaults(dev) {
 			add(dev, t, found...)
 		}
 	}
@@ -68,7 +69,7 @@ func (d *driver) Open(ctx context.Context, l *tag.Link, log *slog.Logger) (drive
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", drivers.ErrLinkDown, err)
 	}
-	c := newConn(link, log, poll.Setup{Link: link, Log: log, Facts: d.store(l, log), Costs: d.prior(l)})
+	c := newConn(link, log, poll.Setup{Link: link, Log: log, Facts: d.store(l, log), Costs: d.prior(l), Depth: d.depth(l)})
 	c.Prober = probe.Prober{Link: link, Tap: &d.pastOf(l).tap, Timeout: d.common(l).Timeout, Char: d.char(l)}
 	return c, nil
 }
@@ -126,7 +127,7 @@ func (g *group) Read(ctx context.Context, dst []tag.Sample) ([]tag.Sample, error
 // Prepare plans the reading of some tags.
 func (c *conn) Prepare(ctx context.Context, d *tag.Device, tags []*tag.Tag) (drivers.Group, error) {
 	g := &group{c: c, dev: d, tags: tags}
-	for _, f := range deviceOptions(d).faults() {
+	for _, f := range deviceOptions(d).Faults() {
 		return nil, fmt.Errorf("device %s: %w", d.Name, f)
 	}
 	for _, t := range tags {
@@ -145,7 +146,7 @@ func (c *conn) Prepare(ctx context.Context, d *tag.Device, tags []*tag.Tag) (dri
 		return nil, err
 	}
 	o := deviceOptions(d)
-	g.Group = c.line.Group(poll.Device{Device: d, Unit: o.UnitID, Limits: o.limits()}, tags, g.layouts, g.places())
+	g.Group = c.line.Group(poll.Device{Device: d, Unit: o.UnitID, Limits: o.Limits()}, tags, g.layouts, g.places())
 	return g, nil
 }
 

@@ -13,7 +13,6 @@ import (
 
 	"fieldferry/drivers"
 	"fieldferry/drivers/modbus/modbustest"
-	"fieldferry/drivers/modbus/plan"
 	"fieldferry/tag"
 )
 
@@ -43,7 +42,9 @@ func newLink(t testing.TB, driver, endpoint string, units map[int][]string) *tag
 		}
 		do := d.Options().Device.(*DeviceOptions)
 		do.UnitID = u
-		do.Coalesce = Coalesce{plan.Gap, 8} // so that tests know what is asked
+		if err := do.Coalesce.UnmarshalText([]byte("gap:8")); err != nil { // so that tests know what is asked
+			t.Fatal(err)
+		}
 		dev := &tag.Device{Name: fmt.Sprintf("d%d", u), Link: l, Options: do}
 		for _, s := range units[u] {
 			f := append(strings.Fields(s), "", "", "")

@@ -4,13 +4,14 @@ import (
 	"fmt"
 	"time"
 
+	"fieldferry/drivers/modbus/layout"
+	"fieldferry/drivers/modbus/option"
 	"fieldferry/drivers/modbus/probe"
 	"fieldferry/drivers/modbus/recorder"
 	"fieldferry/drivers/modbus/tty"
 	"fieldferry/drivers/modbus/wire"
 	"fieldferry/drivers/modbus/wire/line"
 	"fieldferry/drivers/modbus/wire/tcp"
-	"fieldferry/drivers/modbus/write"
 	"fieldferry/tag"
 )
 
@@ -42,37 +43,10 @@ type RTUOptions struct {
 }
 
 // DeviceOptions are the keys of a device.
-type DeviceOptions struct {
-	UnitID        int        `yaml:"unit_id"`        // 1-255; default 1
-	MaxRegisters  int        `yaml:"max_registers"`  // most registers that one read may ask the device for, 1-125; default 125
-	MaxBits       int        `yaml:"max_bits"`       // most coils or discrete inputs that one read may ask it for, 1-2000; default 2000
-	Coalesce      Coalesce   `yaml:"coalesce"`       // how tags are joined to block reads: auto (as is cheapest on this link), off (a request for each tag) or gap:N (over at most N registers, or 16 N bits, that nobody asked for); default auto
-	Forbidden     []string   `yaml:"forbidden"`      // addresses that no request may touch: [hr:100-119, ir:7]; default none
-	WriteMultiple bool       `yaml:"write_multiple"` // write even a single coil or register with function 15 or 16; default no
-	WriteBits     write.Bits `yaml:"write_bits"`     // how a bit or a half of a register is written: auto, mask, read-modify-write or refuse; default auto
-	Broadcast     bool       `yaml:"broadcast"`      // unit_id 0: writes go to every device of the line, and none answers; default no
-}
+type DeviceOptions = option.Device
 
 // TagOptions are the keys of a tag.
-type TagOptions struct {
-	ByteOrder    string   `yaml:"byte_order"`    // ABCD, BADC, CDAB, DCBA or their 64-bit kin; AB or BA for one register; default ABCD
-	Length       int      `yaml:"length"`        // registers of a string or raw tag, 1-125
-	Encoding     string   `yaml:"encoding"`      // of a string: utf-8 or latin-1; default utf-8
-	Padding      string   `yaml:"padding"`       // behind a string that is written: null or space; default null
-	Invalid      []uint64 `yaml:"invalid"`       // what the registers hold, as one number, when there is no value: [0x8000]; default none
-	ScaleFrom    string   `yaml:"scale_from"`    // the register, of the same table, that the value is scaled by; default none
-	ScaleAs      string   `yaml:"scale_as"`      // what that register holds: exponent (times 10^n, signed), factor or divisor; default exponent
-	ReadTogether []string `yaml:"read_together"` // tags of this device that are read in the same request, or are bad with it; default none
-}
-
-// ValueType is the type of the values that go in and out where it is not that
-// of the registers: what the device scales is a float.
-func (o *TagOptions) ValueType() string {
-	if o.ScaleFrom != "" {
-		return "float64"
-	}
-	return ""
-}
+type TagOptions = option.Tag
 
 func defaultLink() LinkOptions {
 	return LinkOptions{Timeout: time.Second, FailBack: 30 * time.Second, RecordFrames: recorder.DefaultSize}
@@ -91,10 +65,6 @@ func defaultASCII() RTUOptions {
 	return o
 }
 
-func defaultDevice() DeviceOptions {
-	return DeviceOptions{UnitID: 1, MaxRegisters: 125, MaxBits: 2000}
-}
-
 // of returns the options that hang at a place, or the defaults where nothing
 // does.
 func of[T any](options any, fallback func() T) T {
@@ -104,16 +74,10 @@ func of[T any](options any, fallback func() T) T {
 	return fallback()
 }
 
-func deviceOptions(d *tag.Device) DeviceOptions {
-	if d == nil {
-		return defaultDevice()
-	}
-	return of(d.Options, defaultDevice)
-}
+func deviceOptions(d *tag.Device) DeviceOptions { return option.OfDevice(d) }
 
-func tagOptions(t *tag.Tag) TagOptions {
-	return of(t.Options, func() TagOptions { return TagOptions{} })
-}
+// layoutOf tells where a tag lies, or everything that is wrong with it.
+func layoutOf(t *tag.Tag) (layout.Layout, tag.Faults) { return option.Layout(t) }
 
 // wire turns the options of a link into what the link layer takes.
 func (o LinkOptions) wire(l *tag.Link, t *probe.Tap) wire.Options {
@@ -177,34 +141,6 @@ func (o RTUOptions) faults() tag.Faults {
 	for _, f := range o.Serial.Faults() {
 		f.Path = "serial." + f.Path
 		faults = append(faults, f)
-	}
-	return faults
-}
-
-func (o DeviceOptions) faults() tag.Faults {
-	var faults tag.Faults
-	fault := func(path, hint, format string, args ...any) {
-		faults = append(faults, tag.Fault{Path: path, Text: fmt.Sprintf(format, args...), Hint: hint})
-	}
-	switch {
-	case o.Broadcast && o.UnitID != 0:
-		fault("broadcast", "write unit_id: 0 with it, or leave it out", "unit id %d is one device: a broadcast has the unit id 0", o.UnitID)
-	case o.Broadcast:
-	case o.UnitID == 0:
-		fault("unit_id", "use the address set at the device, 1-247; to write to all of them at once add broadcast: true", "unit id 0 is the broadcast, which nobody answers")
-	case o.UnitID < 1 || o.UnitID > 255:
-		fault("unit_id", "use the address set at the device, 1-247", "unit id %d is outside 1-255", o.UnitID)
-	}
-	if o.MaxRegisters < 1 || o.MaxRegisters > 125 {
-		fault("max_registers", "Modbus allows 125", "%d registers in one read is outside 1-125", o.MaxRegisters)
-	}
-	for i, text := range o.Forbidden {
-		if _, err := parseRange(text); err != nil {
-			fault(fmt.Sprintf("forbidden[%d]", i), "write the first and the last address, such as hr:100-119, or one alone", "%v", err)
-		}
-	}
-	if o.MaxBits < 1 || o.MaxBits > 2000 {
-		fault("max_bits", "Modbus allows 2000", "%d bits in one read is outside 1-2000", o.MaxBits)
 	}
 	return faults
 }

@@ -23,8 +23,8 @@ func writeParts(t *testing.T, l *tag.Link, way write.Bits, multiple bool) {
 	t.Helper()
 	o := l.Devices[0].Options.(*DeviceOptions)
 	o.WriteBits, o.WriteMultiple = way, multiple
-	option(t, l, "power").ScaleFrom = "hr:241"
-	option(t, l, "text").Encoding = "latin-1"
+	optionOf(t, l, "power").ScaleFrom = "hr:241"
+	optionOf(t, l, "text").Encoding = "latin-1"
 	setTimeout(l, 2*time.Second)
 	_, g := open(t, l)
 	for _, w := range []struct {

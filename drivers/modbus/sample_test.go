@@ -11,6 +11,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"fieldferry/drivers"
+	"fieldferry/drivers/modbus/option"
 	"fieldferry/tag"
 )
 
@@ -47,7 +48,7 @@ type (
 
 func (d *sampleDevice) UnmarshalYAML(n *yaml.Node) error {
 	type plain sampleDevice
-	p := plain{DeviceOptions: defaultDevice()}
+	p := plain{DeviceOptions: option.DefaultDevice()}
 	err := n.Decode(&p)
 	*d = sampleDevice(p)
 	return err
@@ -111,7 +112,7 @@ func TestSampleIsRight(t *testing.T) {
 			t.Errorf("link %s: %v", l.Name, f.Fault)
 		}
 	}
-	if o := tagOptions(links[0].Devices[0].Tags[1]); o.ByteOrder != "CDAB" {
+	if o := option.OfTag(links[0].Devices[0].Tags[1]); o.ByteOrder != "CDAB" {
 		t.Errorf("byte order %q, want CDAB", o.ByteOrder)
 	}
 }

@@ -24,29 +24,6 @@ const (
 // is asked for. One that is still starting may do so a minute later.
 const retryDescribe = time.Minute
 
-// sunspecLayout stands for the layout of a tag that is found by the device's
-// own description, until it is.
-func sunspecLayout(t *tag.Tag) (layout.Layout, tag.Faults) {
-	var faults tag.Faults
-	fault := func(path, hint, text string) { faults = append(faults, tag.Fault{Path: path, Text: text, Hint: hint}) }
-	if _, err := sunspec.ParseRef(t.Address); err != nil {
-		fault("address", sunspec.Hint, err.Error())
-	}
-	o := tagOptions(t)
-	for _, x := range []struct {
-		path string
-		used bool
-	}{{"type", t.Type != ""}, {"length", o.Length != 0}, {"scale_from", o.ScaleFrom != ""}, {"invalid", len(o.Invalid) > 0}, {"read_together", len(o.ReadTogether) > 0}} {
-		if x.used {
-			fault(x.path, "leave it out", fmt.Sprintf("the device's own description says it for %s", t.Address))
-		}
-	}
-	if t.Access != tag.AccessRead {
-		fault("access", "use access: read, or name the register", "a tag that is found by the device's description is read only")
-	}
-	return layout.Layout{Address: layout.Address{Table: layout.HoldingRegisters}, Type: layout.Uint16, Length: 1}, faults
-}
-
 // described are the tags of a group that the device itself tells the whereabouts of.
 type described struct {
 	tags    []int          // their indices

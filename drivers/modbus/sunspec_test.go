@@ -95,7 +95,7 @@ func TestSunSpecElsewhere(t *testing.T) {
 
 func TestSunSpecFaults(t *testing.T) {
 	l := newLink(t, "modbus-tcp", "tcp://127.0.0.1:502", map[int][]string{1: {"w sunspec:inverter.Watt int16"}})
-	option(t, l, "w").ReadTogether = []string{"w"}
+	optionOf(t, l, "w").ReadTogether = []string{"w"}
 	d, _ := drivers.Lookup("modbus-tcp")
 	var got []string
 	for _, f := range d.Check(l) {

@@ -17,8 +17,8 @@ import (
 	"fieldferry/tag"
 )
 
-// option finds the options of a tag of the first device.
-func option(t *testing.T, l *tag.Link, name string) *TagOptions {
+// optionOf finds the options of a tag of the first device.
+func optionOf(t *testing.T, l *tag.Link, name string) *TagOptions {
 	t.Helper()
 	for _, tg := range l.Devices[0].Tags {
 		if tg.Name == name {
@@ -43,9 +43,9 @@ func TestTypesOfADevice(t *testing.T) {
 		"list hr:0 uint16[3]", "nan hr:20 float32", "power hr:30 int16", "gone hr:32 int16",
 		"degree hr:40 string - 1", "hi hr:50.hi uint8", "lo hr:50.lo uint8", "coils coil:0 bool[3]", "e hr:5 uint64 CDABGHEF",
 	}})
-	option(t, l, "power").ScaleFrom = "hr:31"
-	option(t, l, "gone").Invalid = []uint64{0x8000}
-	option(t, l, "degree").Encoding = "latin-1"
+	optionOf(t, l, "power").ScaleFrom = "hr:31"
+	optionOf(t, l, "gone").Invalid = []uint64{0x8000}
+	optionOf(t, l, "degree").Encoding = "latin-1"
 	_, g := open(t, l)
 	wantRead(t, g[0], "list=[100,101,102] nan!not finite power=231.1 gone!"+layout.ReasonInvalid+
 		" degree=°C hi=18 lo=52 coils=[false,false,false] e="+fmt.Sprint(uint64(106)<<48|105<<32|108<<16|107))
@@ -57,7 +57,7 @@ func TestReadTogether(t *testing.T) {
 	m := memory()
 	s := modbustest.New(t, map[byte]*modbustest.Memory{1: m})
 	l := newLink(t, "modbus-tcp", s.Endpoint(), map[int][]string{1: {"low hr:10 uint16", "other hr:300 uint16", "high hr:90 uint16", "mid hr:50 uint16"}})
-	option(t, l, "low").ReadTogether = []string{"high"}
+	optionOf(t, l, "low").ReadTogether = []string{"high"}
 	var asked []string
 	s.Handle(func(c *modbustest.Conn, r modbustest.Request) {
 		asked = append(asked, fmt.Sprintf("%d+%d", int(r.PDU[1])<<8|int(r.PDU[2]), r.PDU[4]))
@@ -91,7 +91,7 @@ func TestReadTogether(t *testing.T) {
 func TestReadTogetherFaults(t *testing.T) {
 	l := newLink(t, "modbus-tcp", "tcp://127.0.0.1:502", map[int][]string{1: {
 		"a hr:0 uint16", "far hr:200 uint16", "in ir:0 uint16", "slow hr:2 uint16", "w hr:3 uint16", "b hr:4 uint16"}})
-	option(t, l, "a").ReadTogether = []string{"b", "bb", "a", "far", "in", "slow", "w"}
+	optionOf(t, l, "a").ReadTogether = []string{"b", "bb", "a", "far", "in", "slow", "w"}
 	l.Devices[0].Tags[3].Interval = time.Minute
 	l.Devices[0].Tags[4].Access = tag.AccessWrite
 	d, _ := drivers.Lookup("modbus-tcp")
@@ -241,8 +241,8 @@ func TestWriteScaled(t *testing.T) {
 	m := memory()
 	s := modbustest.New(t, map[byte]*modbustest.Memory{1: m})
 	l := newLink(t, "modbus-tcp", s.Endpoint(), map[int][]string{1: {"p hr:30 int16", "list hr:40 int16[2]", "coils coil:8 bool[3]", "text hr:50 string - 2"}})
-	option(t, l, "p").ScaleFrom = "hr:31"
-	option(t, l, "text").Padding = "space"
+	optionOf(t, l, "p").ScaleFrom = "hr:31"
+	optionOf(t, l, "text").Padding = "space"
 	_, g := open(t, l)
 	for _, c := range []struct {
 		scale uint16

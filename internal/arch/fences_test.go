@@ -30,7 +30,7 @@ var fences = []fence{
 	{"github.com/klauspost/compress", []string{"buffer", "web"}, false, 0, "compresses sealed blocks and answers"},
 	{"github.com/spf13/cobra", []string{"cmd/gateway"}, false, 0, "the command line"},
 	{"github.com/coreos/go-systemd/v22", []string{"cmd/gateway", "internal/gateway"}, false, 0, "tells systemd that the gateway is ready and alive"},
-	{"golang.org/x/sys", []string{"buffer", "drivers/modbus", "internal/gateway", "internal/demo", "internal/peers", "cmd/gateway"}, true, 0, "mapped files, terminals, peer credentials"},
+	{"golang.org/x/sys", []string{"buffer", "drivers/modbus", "internal/gateway", "internal/demo", "internal/peers", "cmd/gateway", "bench"}, true, 0, "mapped files, terminals, peer credentials"},
 	{"github.com/mochi-mqtt/server/v2", []string{"internal/demo", "bench"}, true, 0, "an embedded broker, never in the product"},
 	{"go.uber.org/goleak", nil, true, 0, "finds goroutines that tests leave"},
 	{"pgregory.net/rapid", nil, true, 0, "properties over random input"},

@@ -16,6 +16,7 @@ import (
 	"fieldferry/drivers"
 	"fieldferry/drivers/acquire"
 	"fieldferry/drivers/modbus/recorder"
+	"fieldferry/internal/gateway/budget"
 	"fieldferry/internal/gateway/finding"
 	"fieldferry/mapping"
 	"fieldferry/tag"
@@ -74,6 +75,7 @@ type linkPart struct {
 	table       *mapping.Table
 	cancel      context.CancelFunc
 	done        sync.WaitGroup
+	budget      budget.Meter
 }
 
 // startLink makes a link run until stop. A table of the link's former life

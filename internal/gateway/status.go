@@ -36,7 +36,9 @@ func (g *Gateway) Status() plant.Status {
 	}
 	for _, p := range links {
 		ls := p.runner.Stats()
-		st.Links = append(st.Links, linkStatus(p.link, &ls))
+		out := linkStatus(p.link, &ls)
+		p.budget.Fill(&out)
+		st.Links = append(st.Links, out)
 		for i := range ls.Devices {
 			st.Devices = append(st.Devices, deviceStatus(p.link.Devices[i], &ls, &ls.Devices[i]))
 		}

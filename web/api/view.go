@@ -39,6 +39,12 @@ type link struct {
 	Requested float64 `json:"requested_seconds" doc:"The shortest sampling interval asked for."`
 	Measured  float64 `json:"measured_seconds" doc:"How long one round of all due reads takes; 0: unknown."`
 	Cycles    uint64  `json:"cycles"`
+
+	Achievable float64 `json:"achievable_seconds" doc:"The shortest sampling interval that the link can keep; 0: unknown."`
+	Planned    float64 `json:"planned_use" doc:"Share of the link's time that all reads asked for take; above 1 it cannot keep up; 0: unknown."`
+	Used       float64 `json:"used" doc:"Share of the link's time that reads took lately; 0: unknown."`
+	Budget     string  `json:"budget" doc:"The same in words: what was asked, what is achievable, who costs most; empty: unknown."`
+
 	Overruns  uint64  `json:"overruns" doc:"Reads skipped because the one before still ran."`
 	Connects  uint64  `json:"connects"`
 }
@@ -160,6 +166,7 @@ func viewLink(l *plant.Link) link {
 	return link{
 		Name: l.Name, Driver: l.Driver, Endpoint: l.Endpoint, State: string(l.State), Since: stream.Millis(l.Since), Error: l.Error,
 		Requested: seconds(l.Requested), Measured: seconds(l.Measured), Cycles: l.Cycles, Overruns: l.Overruns, Connects: l.Connects,
+		Achievable: seconds(l.Achievable), Planned: l.Planned, Used: l.Used, Budget: l.Budget,
 	}
 }
 

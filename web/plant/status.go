@@ -41,8 +41,14 @@ type Link struct {
 	Requested time.Duration // the shortest sampling interval asked for on it
 	Measured  time.Duration // how long one round of all its due reads takes at present; 0: unknown
 	Cycles    uint64        // rounds done
-	Overruns  uint64        // reads that were skipped because the one before still ran
-	Connects  uint64        // connections made since the start
+
+	Achievable time.Duration // the shortest sampling interval that it can keep; 0: unknown
+	Planned    float64       // share of its time that all reads asked for take, by what was measured or assumed; above 1 it cannot keep up; 0: unknown
+	Used       float64       // share of its time that reads took lately; 0: unknown
+	Budget     string        // the same in words: what was asked, what is achievable, who costs most; empty: unknown
+
+	Overruns uint64 // reads that were skipped because the one before still ran
+	Connects uint64 // connections made since the start
 }
 
 // Device is one station on a link.

@@ -87,6 +87,7 @@ func (g *Group) Read(ctx context.Context, dst []tag.Sample) ([]tag.Sample, error
 		dst = append(dst, tag.Sample{Tag: t, Quality: q, Time: now})
 	}
 	r := round{g: g, out: dst[base:], now: now}
+	defer r.begin(ctx)()
 	err := r.run(ctx)
 	if r.split {
 		g.flatten()

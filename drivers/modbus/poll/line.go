@@ -35,6 +35,7 @@ type Setup struct {
 	Log   *slog.Logger
 	Facts *learn.Store
 	Costs Prior
+	Depth int // requests under way at once; less than two: one after the other
 }
 
 // Prior is what reads are expected to cost.

@@ -10,6 +10,7 @@ import (
 	"fieldferry/drivers/modbus/learn"
 	"fieldferry/drivers/modbus/plan"
 	"fieldferry/drivers/modbus/wire"
+	"fieldferry/drivers/modbus/wire/ahead"
 	"fieldferry/tag"
 )
 
@@ -17,6 +18,7 @@ import (
 // one interval each, share. Their reads are planned together, so that a slow
 // tag can ride in a fast block.
 type station struct {
+	ahead  *ahead.Link // while a round has several requests under way
 	c      *Line
 	dev    *tag.Device
 	unit   byte
@@ -126,6 +128,9 @@ func (s *station) refresh(now time.Time) {
 // now.
 func (s *station) weigh() {
 	costs, n := s.meter.Costs()
+	if n > 0 {
+		s.facts.Keep(costs, n)
+	}
 	if n == 0 || !plan.Moved(s.costs, costs) {
 		return
 	}
@@ -207,10 +212,12 @@ func (s *station) exchange(ctx context.Context, t layout.Table, length int, req 
 		return wire.Reply{}, &frame.Error{Kind: frame.Cancelled, Err: ctx.Err()}
 	}
 	began := time.Now()
-	reply, err := s.c.Link.Exchange(ctx, s.unit, req)
+	reply, err := s.link().Exchange(ctx, s.unit, req)
 	s.last = time.Now()
 	if err == nil {
-		s.meter.Note(t, length, s.last.Sub(began))
+		if s.ahead == nil { // else it was asked before it was asked for
+			s.meter.Note(t, length, s.last.Sub(began))
+		}
 		s.answered[t] = max(s.answered[t], length)
 	}
 	return reply, err

@@ -128,7 +128,7 @@ func (l *Line) Exchange(ctx context.Context, unit byte, req frame.PDU) (wire.Rep
 	}
 	defer func() { <-l.mem.owner }()
 	x := l.newExchange(unit, req)
-	if probe, ok := x.probe(); ok && unit != 0 && !l.mem.late.has(unit, req) {
+	if probe, ok := x.probe(); ok && !l.mem.late.has(unit, req) {
 		_, err := l.exchange(ctx, l.newExchange(unit, probe))
 		if err != nil && (err.Kind == frame.LinkDown || err.Kind == frame.Cancelled) {
 			err.Sent = false // the write itself was not

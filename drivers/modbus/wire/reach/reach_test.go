@@ -102,10 +102,10 @@ func TestSourceTellsTheLink(t *testing.T) {
 	one := door(at, "127.0.0.2/32")
 	two := door(at, "127.0.1.0/24")
 	two.Refused = func(a netip.Addr) { strangers = append(strangers, a) }
-	first, second := accept(t, h, one), make(<-chan net.Conn)
+	first := accept(t, h, one)
 	d2 := dialFrom(t, "127.0.0.2", at)
 	c1 := <-first
-	second = accept(t, h, two)
+	second := accept(t, h, two)
 	// The second door is known once it lets its device in.
 	d3 := dialFrom(t, "127.0.1.9", at)
 	for {

@@ -2,7 +2,9 @@
 // Every answer is matched to its request by the transaction id; one that
 // comes late, twice or unasked is dropped and counted.
 //
-// A Link starts one goroutine, which reads; Close waits for it.
+// A Link starts no goroutine. Of the requests under way, one reads for all of
+// them: a request and its answer cost no change of goroutines that a plain
+// client would not have.
 package tcp
 
 import (
@@ -11,10 +13,10 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"net"
 	"sync"
+	"syscall"
 	"time"
 
 	"fieldferry/drivers/modbus/frame"
@@ -28,6 +30,10 @@ const maxStrays = 1000
 // idRest is how long the transaction id of an abandoned request is not used
 // again: no answer comes later than that.
 const idRest = 5 * time.Minute
+
+// busy is how soon after an answer the next request goes out without a look
+// whether the peer has hung up in between.
+const busy = time.Millisecond
 
 var errClosed = errors.New("link closed")
 
@@ -45,25 +51,34 @@ type Options struct {
 type Link struct {
 	wire.Counters
 	conn  net.Conn
+	raw   syscall.RawConn // of conn; nil where it has none
 	o     Options
 	quiet *wire.Quiet
 	slots chan *slot    // the free ones: as many as requests may be under way
-	done  chan struct{} // closed by the reader when the connection is gone
+	done  chan struct{} // closed when the connection is gone
+	turn  chan struct{} // capacity 1; held while a request reads for all
 	wlock chan struct{} // capacity 1; held while a frame is written
 
 	mu        sync.Mutex // guards the fields below
 	waiting   map[uint16]*slot
 	abandoned map[uint16]time.Time // ids whose answer may still come, and since when
 	lastID    uint16
-	strays    int       // in a row
-	next      time.Time // before which no request is sent
-	err       error     // why the connection is gone
+	framing   [256]*frame.Framing // those in use
+	strays    int                 // in a row
+	next      time.Time           // before which no request is sent
+	err       error               // why the connection is gone
+
+	// The rest belongs to the holder of turn.
+	r       *bufio.Reader
+	horizon time.Time // until when a read may block
+	began   time.Time // when the frame that is coming in did; zero between frames
 }
 
 // slot is a request under way.
 type slot struct {
-	answer chan received // capacity 1; the reader sends once per entry in waiting
+	answer chan received // capacity 1; who reads sends once per entry in waiting
 	timer  *time.Timer
+	freed  time.Time // when the request before had its answer
 }
 
 // received is an answer as it came, and when.
@@ -80,23 +95,25 @@ func New(conn net.Conn, o Options) *Link {
 	o.Options, o.Depth = o.WithDefaults(), min(max(o.Depth, 1), MaxDepth)
 	c := &Link{
 		conn: conn, o: o, quiet: wire.NewQuiet(o.Units),
-		slots: make(chan *slot, o.Depth), done: make(chan struct{}), wlock: make(chan struct{}, 1),
+		slots: make(chan *slot, o.Depth), done: make(chan struct{}), turn: make(chan struct{}, 1), wlock: make(chan struct{}, 1),
+		r:       bufio.NewReaderSize(conn, 4096),
 		waiting: map[uint16]*slot{}, abandoned: map[uint16]time.Time{}, lastID: uint16(rand.UintN(128)),
+	}
+	if sc, ok := conn.(syscall.Conn); ok {
+		c.raw, _ = sc.SyscallConn() // nil on an error, and then not used
 	}
 	for range o.Depth {
 		t := time.NewTimer(time.Hour)
 		t.Stop()
 		c.slots <- &slot{answer: make(chan received, 1), timer: t}
 	}
-	go c.read()
 	return c
 }
 
-// Close ends the connection, interrupts every Exchange and waits for the
-// reader. It may be called more than once.
+// Close ends the connection and interrupts every Exchange. It may be called
+// more than once.
 func (c *Link) Close() error {
 	c.fail(errClosed)
-	<-c.done
 	return nil
 }
 
@@ -110,7 +127,7 @@ func (c *Link) Exchange(ctx context.Context, unit byte, req frame.PDU) (wire.Rep
 		return wire.Reply{}, err
 	}
 	defer c.release(s)
-	p := frame.TCP(unit)
+	p := c.frameOf(unit)
 	adu, err := p.Encode(req)
 	if err != nil {
 		return wire.Reply{}, err
@@ -118,14 +135,17 @@ func (c *Link) Exchange(ctx context.Context, unit byte, req frame.PDU) (wire.Rep
 	id := c.enter(s)
 	binary.BigEndian.PutUint16(adu, id)
 	c.o.Tell(unit, req, adu, wire.Request)
+	var answer received
 	failed := c.send(ctx, adu)
 	if failed == nil {
-		failed = c.await(ctx, s)
+		answer, failed = c.await(ctx, s)
 	}
-	// An answer that came in the same moment lies in the slot, and has to
-	// be taken out of it in any case.
-	if failed == nil || !c.abandon(id) {
-		return c.accept(p, req, adu, <-s.answer)
+	if failed != nil && !c.abandon(id) {
+		// It came in the same moment, and has to be taken out of the slot.
+		answer, failed = <-s.answer, nil
+	}
+	if failed == nil {
+		return c.accept(p, req, adu, answer)
 	}
 	if failed.Kind == frame.Timeout {
 		c.Counters.Timeouts.Add(1)
@@ -133,6 +153,17 @@ func (c *Link) Exchange(ctx context.Context, unit byte, req frame.PDU) (wire.Rep
 		c.missed(unit)
 	}
 	return wire.Reply{}, failed
+}
+
+// frameOf is the framing of a unit.
+func (c *Link) frameOf(unit byte) frame.Framing {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.framing[unit] == nil {
+		f := frame.TCP(unit)
+		c.framing[unit] = &f
+	}
+	return *c.framing[unit]
 }
 
 // acquire takes a slot once the pause since the last answer is over.
@@ -162,6 +193,11 @@ func (c *Link) acquire(ctx context.Context) (*slot, error) {
 			return nil, wire.Cancelled(ctx)
 		}
 	}
+	if time.Since(s.freed) > busy && c.hungUp() {
+		c.slots <- s
+		c.fail(errors.New("connection closed by the peer"))
+		return nil, c.down(false)
+	}
 	return s, nil
 }
 
@@ -171,6 +207,7 @@ func (c *Link) release(s *slot) {
 		c.next = time.Now().Add(c.o.Pause)
 		c.mu.Unlock()
 	}
+	s.freed = time.Now()
 	c.slots <- s
 }
 
@@ -226,7 +263,11 @@ func (c *Link) send(ctx context.Context, adu []byte) *frame.Error {
 	}
 	defer func() { <-c.wlock }()
 	c.Counters.Requests.Add(1)
-	start, sent := time.Now(), 0
+	sent := c.writeNow(adu)
+	if sent == len(adu) {
+		return nil
+	}
+	start := time.Now()
 	for sent < len(adu) {
 		_ = c.conn.SetWriteDeadline(time.Now().Add(writeStep)) // fails only on a closed connection, as Write then does
 		n, err := c.conn.Write(adu[sent:])
@@ -247,21 +288,45 @@ func (c *Link) send(ctx context.Context, adu []byte) *frame.Error {
 	return nil
 }
 
-// await waits until the answer to a request that was sent lies in its slot,
-// or tells why there is none.
-func (c *Link) await(ctx context.Context, s *slot) *frame.Error {
+// writeNow writes what the connection takes without waiting, which is
+// everything as long as the peer reads, and returns how much that was. Whatever
+// goes wrong goes wrong again in send.
+func (c *Link) writeNow(adu []byte) (sent int) {
+	if c.raw == nil {
+		return 0
+	}
+	_ = c.raw.Write(func(fd uintptr) bool {
+		n, err := syscall.Write(int(fd), adu)
+		if err == nil {
+			sent = n
+		}
+		return true
+	})
+	return sent
+}
+
+// await waits for the answer to a request that was sent, or tells why there
+// is none. It reads itself, unless another request does.
+func (c *Link) await(ctx context.Context, s *slot) (received, *frame.Error) {
+	limit := time.Now().Add(c.o.Timeout)
+	select {
+	case c.turn <- struct{}{}:
+		return c.lead(ctx, s, limit)
+	default:
+	}
 	s.timer.Reset(c.o.Timeout)
 	defer s.timer.Stop()
 	select {
+	case c.turn <- struct{}{}:
+		return c.lead(ctx, s, limit)
 	case f := <-s.answer:
-		s.answer <- f
-		return nil
+		return f, nil
 	case <-s.timer.C:
-		return wire.NoAnswer(c.o.Timeout)
+		return received{}, wire.NoAnswer(c.o.Timeout)
 	case <-ctx.Done():
-		return cancelled(ctx, true)
+		return received{}, cancelled(ctx, true)
 	case <-c.done:
-		return c.down(true)
+		return received{}, c.down(true)
 	}
 }
 
@@ -311,70 +376,15 @@ func (c *Link) down(sent bool) *frame.Error {
 // fail ends the connection; the first reason stays.
 func (c *Link) fail(err error) {
 	c.mu.Lock()
-	if c.err == nil {
+	first := c.err == nil
+	if first {
 		c.err = err
 	}
 	c.mu.Unlock()
-	_ = c.conn.Close() // nothing is left to be said to the peer
-}
-
-// read takes frames from the connection until it ends.
-func (c *Link) read() {
-	defer close(c.done)
-	r := bufio.NewReaderSize(c.conn, 4096)
-	for {
-		adu, err := c.readFrame(r)
-		if err == nil {
-			err = c.deliver(adu, time.Now().UTC())
-		}
-		if err != nil {
-			c.fail(err)
-			return
-		}
+	if first {
+		close(c.done)
+		_ = c.conn.Close() // nothing is left to be said to the peer
 	}
-}
-
-// readFrame reads one frame. A header that is none means that the stream can
-// no longer be cut into frames, and so does a frame that stays unfinished for
-// longer than a request waits.
-func (c *Link) readFrame(r *bufio.Reader) ([]byte, error) {
-	if r.Buffered() == 0 {
-		if _, err := r.Peek(1); err != nil {
-			return nil, streamEnd(err)
-		}
-	}
-	defer c.hurry(r, frame.TCPHeader)()
-	head, err := r.Peek(frame.TCPHeader)
-	if err != nil {
-		return nil, streamEnd(err)
-	}
-	protocol, length := binary.BigEndian.Uint16(head[2:]), int(binary.BigEndian.Uint16(head[4:]))
-	if protocol != 0 || length < frame.TCPMinLength || length > frame.TCPMaxLength {
-		return nil, fmt.Errorf("the peer does not speak Modbus TCP: header % x", head)
-	}
-	adu := make([]byte, frame.TCPHeader+length)
-	defer c.hurry(r, len(adu))()
-	if _, err := io.ReadFull(r, adu); err != nil {
-		return nil, streamEnd(err)
-	}
-	return adu, nil
-}
-
-// hurry bounds the reading of n bytes, unless they are there, and returns what
-// lifts the bound again.
-func (c *Link) hurry(r *bufio.Reader, n int) (lift func()) {
-	if r.Buffered() >= n {
-		return func() {}
-	}
-	_ = c.conn.SetReadDeadline(time.Now().Add(c.o.Timeout)) // fails only on a closed connection, as reading then does
-	return func() { _ = c.conn.SetReadDeadline(time.Time{}) }
-}
-
-func streamEnd(err error) error {
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return errors.New("connection closed by the peer")
-	}
-	return fmt.Errorf("read: %w", err)
 }
 
 // deliver hands a frame to the request with its transaction id, or drops it.

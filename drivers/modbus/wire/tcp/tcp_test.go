@@ -316,3 +316,24 @@ func TestRequestsThatCannotBeSent(t *testing.T) {
 		t.Errorf("%d requests arrived, want none", s.Requests(0))
 	}
 }
+
+// TestTCPHungUpWhileIdle: a request on a connection that the peer has closed
+// meanwhile is not sent, so that a write has no unknown outcome.
+func TestTCPHungUpWhileIdle(t *testing.T) {
+	s := modbustest.New(t, map[byte]*modbustest.Memory{1: unit(0)})
+	c := connect(t, s, Options{})
+	mustRead(t, c, 1, 0, 0)
+	s.CloseAll()
+	tick := time.NewTicker(2 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(patience); !c.hungUp(); <-tick.C {
+		if time.Now().After(deadline) {
+			t.Fatal("the peer has closed the connection, and it does not show")
+		}
+	}
+	<-time.After(2 * busy)
+	_, err := c.Exchange(t.Context(), 1, frame.WriteRegister(5, [2]byte{0, 1}))
+	if e := wantKind(t, err, frame.LinkDown); e.Sent {
+		t.Errorf("got %+v, want a request that was not sent", e)
+	}
+}

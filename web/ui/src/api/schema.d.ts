@@ -55,6 +55,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/facts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What drivers have learnt about devices */
+        get: operations["facts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/facts/forget": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Forget what was learnt about a device */
+        post: operations["forget"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/frames": {
         parameters: {
             query?: never;
@@ -434,6 +468,25 @@ export interface components {
             tag?: string;
             text: string;
         };
+        Fact: {
+            device: string;
+            /** @description What Forget takes; begins with the device's name. */
+            id: string;
+            /** Format: int64 */
+            learned: number;
+            link: string;
+            /**
+             * Format: int64
+             * @description When it is tried again; 0: never.
+             */
+            retry: number;
+            text: string;
+            /** @description What it was learnt from. */
+            why: string;
+        };
+        FactList: {
+            facts: components["schemas"]["Fact"][];
+        };
         Fault: {
             /** Format: int64 */
             column?: number;
@@ -446,6 +499,13 @@ export interface components {
             path?: string;
             tag?: string;
             text: string;
+        };
+        Forgotten: {
+            /**
+             * Format: int64
+             * @description How many were forgotten. What still is so is learnt anew.
+             */
+            facts: number;
         };
         FrameAnswer: {
             /**
@@ -541,6 +601,13 @@ export interface components {
             now: number;
         };
         Link: {
+            /**
+             * Format: double
+             * @description The shortest sampling interval that the link can keep; 0: unknown.
+             */
+            achievable_seconds: number;
+            /** @description The same in words: what was asked, what is achievable, who costs most; empty: unknown. */
+            budget: string;
             /** Format: int64 */
             connects: number;
             /** Format: int64 */
@@ -561,6 +628,11 @@ export interface components {
             overruns: number;
             /**
              * Format: double
+             * @description Share of the link's time that all reads asked for take; above 1 it cannot keep up; 0: unknown.
+             */
+            planned_use: number;
+            /**
+             * Format: double
              * @description The shortest sampling interval asked for.
              */
             requested_seconds: number;
@@ -568,6 +640,11 @@ export interface components {
             since: number;
             /** @enum {string} */
             state: "up" | "starting" | "down" | "disabled";
+            /**
+             * Format: double
+             * @description Share of the link's time that reads took lately; 0: unknown.
+             */
+            used: number;
         };
         Named: {
             device: string;
@@ -1005,6 +1082,85 @@ export interface operations {
             };
             /** @description Precondition Required */
             428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    facts: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FactList"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    forget: {
+        parameters: {
+            query: {
+                /** @description The id of a fact, or the name of a device for all of its facts. */
+                id: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Forgotten"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };

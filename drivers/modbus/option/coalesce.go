@@ -1,4 +1,4 @@
-package modbus
+package option
 
 import (
 	"fmt"
@@ -73,8 +73,8 @@ func parseRange(text string) (plan.Range, error) {
 	return r, nil
 }
 
-// limits are what bounds the reads of a device.
-func (o DeviceOptions) limits() plan.Limits {
+// Limits are what bounds the reads of a device.
+func (o Device) Limits() plan.Limits {
 	l := plan.Limits{Mode: o.Coalesce.mode, Gap: o.Coalesce.gap, Max: [4]int{o.MaxBits, o.MaxBits, o.MaxRegisters, o.MaxRegisters}}
 	for _, text := range o.Forbidden {
 		if r, err := parseRange(text); err == nil {
@@ -86,7 +86,7 @@ func (o DeviceOptions) limits() plan.Limits {
 
 // forbidden is the text of the forbidden range that a read would touch; empty
 // where it touches none.
-func (o DeviceOptions) forbidden(x plan.Range) string {
+func (o Device) forbidden(x plan.Range) string {
 	for _, text := range o.Forbidden {
 		if r, err := parseRange(text); err == nil && r.Table == x.Table && r.Start < x.End() && x.Start < r.End() {
 			return text
@@ -96,7 +96,7 @@ func (o DeviceOptions) forbidden(x plan.Range) string {
 }
 
 // forbids tells which forbidden range a tag lies in; nil where none does.
-func (o DeviceOptions) forbids(l *layout.Layout) *tag.Fault {
+func (o Device) forbids(l *layout.Layout) *tag.Fault {
 	start, n := l.Span()
 	if text := o.forbidden(plan.Range{Table: l.Table, Start: start, Length: n}); text != "" {
 		return &tag.Fault{Path: "address", Text: fmt.Sprintf("%s lies in the forbidden range %s", l.Address, text), Hint: "take the tag out, or narrow the range at the device"}

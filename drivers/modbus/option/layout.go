@@ -1,4 +1,4 @@
-package modbus
+package option
 
 import (
 	"fmt"
@@ -9,12 +9,12 @@ import (
 	"fieldferry/tag"
 )
 
-// layoutOf tells where a tag lies, or everything that is wrong with it.
-func layoutOf(t *tag.Tag) (layout.Layout, tag.Faults) {
+// Layout tells where a tag lies, or everything that is wrong with it.
+func Layout(t *tag.Tag) (layout.Layout, tag.Faults) {
 	if sunspec.Is(t.Address) {
 		return sunspecLayout(t)
 	}
-	o := tagOptions(t)
+	o := OfTag(t)
 	l, faults := layout.Spec{
 		Address: t.Address, Type: t.Type, Order: o.ByteOrder, Length: o.Length, Encoding: o.Encoding, Padding: o.Padding,
 		Invalid: o.Invalid, ScaleFrom: o.ScaleFrom, ScaleAs: o.ScaleAs,
@@ -23,7 +23,7 @@ func layoutOf(t *tag.Tag) (layout.Layout, tag.Faults) {
 		return l, faults
 	}
 	faults = append(faults, tooLong(t, &l)...)
-	if f := deviceOptions(t.Device).forbids(&l); f != nil {
+	if f := OfDevice(t.Device).forbids(&l); f != nil {
 		faults = append(faults, *f)
 	}
 	if f := notWritable(t, &l); f != nil {
@@ -34,7 +34,7 @@ func layoutOf(t *tag.Tag) (layout.Layout, tag.Faults) {
 
 // tooLong tells where a tag takes more than one request reads.
 func tooLong(t *tag.Tag, l *layout.Layout) tag.Faults {
-	o := deviceOptions(t.Device)
+	o := OfDevice(t.Device)
 	most, key, what := o.MaxRegisters, "max_registers", "registers"
 	if l.Table.Bits() {
 		most, key, what = o.MaxBits, "max_bits", "bits"
@@ -48,7 +48,7 @@ func tooLong(t *tag.Tag, l *layout.Layout) tag.Faults {
 
 // notWritable tells why a tag that may be written cannot be.
 func notWritable(t *tag.Tag, l *layout.Layout) *tag.Fault {
-	o := deviceOptions(t.Device)
+	o := OfDevice(t.Device)
 	fault := func(hint, format string, args ...any) *tag.Fault {
 		return &tag.Fault{Path: "access", Text: fmt.Sprintf(format, args...), Hint: hint}
 	}
@@ -77,4 +77,27 @@ func notWritable(t *tag.Tag, l *layout.Layout) *tag.Fault {
 		return fault(fmt.Sprintf("Modbus writes %d at most", most), "%d %s cannot be written at once", l.Length, unit)
 	}
 	return nil
+}
+
+// sunspecLayout stands for the layout of a tag that is found by the device's
+// own description, until it is.
+func sunspecLayout(t *tag.Tag) (layout.Layout, tag.Faults) {
+	var faults tag.Faults
+	fault := func(path, hint, text string) { faults = append(faults, tag.Fault{Path: path, Text: text, Hint: hint}) }
+	if _, err := sunspec.ParseRef(t.Address); err != nil {
+		fault("address", sunspec.Hint, err.Error())
+	}
+	o := OfTag(t)
+	for _, x := range []struct {
+		path string
+		used bool
+	}{{"type", t.Type != ""}, {"length", o.Length != 0}, {"scale_from", o.ScaleFrom != ""}, {"invalid", len(o.Invalid) > 0}, {"read_together", len(o.ReadTogether) > 0}} {
+		if x.used {
+			fault(x.path, "leave it out", fmt.Sprintf("the device's own description says it for %s", t.Address))
+		}
+	}
+	if t.Access != tag.AccessRead {
+		fault("access", "use access: read, or name the register", "a tag that is found by the device's description is read only")
+	}
+	return layout.Layout{Address: layout.Address{Table: layout.HoldingRegisters}, Type: layout.Uint16, Length: 1}, faults
 }
