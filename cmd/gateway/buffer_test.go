@@ -59,7 +59,7 @@ func ask(args ...string) (string, int) {
 	case err == nil:
 		return out.String(), console.ExitDone
 	case errors.As(err, &c):
-		return out.String() + c.Error(), c.code
+		return out.String() + c.Error(), c.Code
 	}
 	return out.String() + err.Error(), console.ExitUsage
 }
