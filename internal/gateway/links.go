@@ -5,66 +5,21 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"math"
 	"strings"
 	"sync"
 	"time"
 
-	"fieldferry/buffer"
 	"fieldferry/command"
 	"fieldferry/drivers"
 	"fieldferry/drivers/acquire"
 	"fieldferry/drivers/modbus/recorder"
 	"fieldferry/internal/gateway/budget"
 	"fieldferry/internal/gateway/finding"
+	"fieldferry/internal/gateway/sink"
 	"fieldferry/mapping"
 	"fieldferry/tag"
 )
-
-// appender is what a link needs of the buffer.
-type appender interface {
-	Append(samples []tag.Sample) error
-}
-
-var _ appender = (*buffer.Buffer)(nil)
-
-// sink is the way of a link's samples: mapped, then appended. acquire calls it
-// from one goroutine at a time.
-type sink struct {
-	table *mapping.Table
-	out   appender
-	log   *slog.Logger
-
-	swept  []tag.Sample
-	failed bool // the last Append failed: only the edge is logged
-}
-
-func (s *sink) Accept(in []tag.Sample) { s.append(s.table.Apply(in)) }
-
-func (s *sink) Sweep(now time.Time) {
-	s.swept = s.table.Sweep(now, s.swept[:0])
-	s.append(s.swept)
-}
-
-func (s *sink) Pushed(tags []*tag.Tag) { s.table.Pushed(tags) }
-
-// append hands samples to the buffer, which counts what it cannot keep.
-func (s *sink) append(out []tag.Sample) {
-	if len(out) == 0 {
-		return
-	}
-	err := s.out.Append(out)
-	if (err != nil) == s.failed {
-		return
-	}
-	s.failed = err != nil
-	if s.failed {
-		s.log.Error("samples not kept", "err", err)
-	} else {
-		s.log.Info("samples are kept again")
-	}
-}
 
 // linkPart is a running link.
 type linkPart struct {
@@ -90,7 +45,7 @@ func (g *Gateway) startLink(l *tag.Link, fingerprint string, rule func(*tag.Tag)
 	if old != nil {
 		p.table.Carry(old)
 	}
-	p.runner = acquire.New(l, d, &sink{table: p.table, out: g.buffer, log: log}, g.log)
+	p.runner = acquire.New(l, d, &sink.Sink{Table: p.table, Out: g.buffer, Log: log}, g.log)
 	p.recorder = recorder.New(recorder.DefaultSize)
 	ctx, cancel := context.WithCancel(recorder.NewContext(context.Background(), p.recorder))
 	p.cancel = cancel
