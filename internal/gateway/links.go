@@ -3,69 +3,27 @@ package gateway
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"sync"
 	"time"
 
-	"fieldferry/buffer"
 	"fieldferry/command"
 	"fieldferry/drivers"
 	"fieldferry/drivers/acquire"
+	"fieldferry/drivers/modbus/recorder"
 	"fieldferry/internal/gateway/budget"
+	"fieldferry/internal/gateway/finding"
 	"fieldferry/internal/gateway/lane"
+	"fieldferry/internal/gateway/sink"
 	"fieldferry/mapping"
 	"fieldferry/tag"
 )
-
-// appender is what a link needs of the buffer.
-type appender interface {
-	Append(samples []tag.Sample) error
-}
-
-var _ appender = (*buffer.Buffer)(nil)
-
-// sink is the way of a link's samples: mapped, then appended. acquire calls it
-// from one goroutine at a time.
-type sink struct {
-	table *mapping.Table
-	out   appender
-	log   *slog.Logger
-
-	swept  []tag.Sample
-	failed bool // the last Append failed: only the edge is logged
-}
-
-func (s *sink) Accept(in []tag.Sample) { s.append(s.table.Apply(in)) }
-
-func (s *sink) Sweep(now time.Time) {
-	s.swept = s.table.Sweep(now, s.swept[:0])
-	s.append(s.swept)
-}
-
-func (s *sink) Pushed(tags []*tag.Tag) { s.table.Pushed(tags) }
-
-// append hands samples to the buffer, which counts what it cannot keep.
-func (s *sink) append(out []tag.Sample) {
-	if len(out) == 0 {
-		return
-	}
-	err := s.out.Append(out)
-	if (err != nil) == s.failed {
-		return
-	}
-	s.failed = err != nil
-	if s.failed {
-		s.log.Error("samples not kept", "err", err)
-	} else {
-		s.log.Info("samples are kept again")
-	}
-}
 
 // linkPart is a running link.
 type linkPart struct {
 	link        *tag.Link
 	fingerprint string
 	runner      *acquire.Runner
+	recorder    *recorder.Recorder // of the link's frames; empty where its driver records none
 	table       *mapping.Table
 	cancel      context.CancelFunc
 	done        sync.WaitGroup
@@ -84,8 +42,9 @@ func (g *Gateway) startLink(l *tag.Link, fingerprint string, rule func(*tag.Tag)
 	if old != nil {
 		p.table.Carry(old)
 	}
-	p.runner = acquire.New(l, d, &sink{table: p.table, out: g.buffer, log: log}, g.log)
-	ctx, cancel := context.WithCancel(context.Background())
+	p.runner = acquire.New(l, d, &sink.Sink{Table: p.table, Out: g.buffer, Log: log}, g.log)
+	p.recorder = recorder.New(recorder.DefaultSize)
+	ctx, cancel := context.WithCancel(recorder.NewContext(context.Background(), p.recorder))
 	p.cancel = cancel
 	p.done.Go(func() {
 		if err := p.runner.Run(ctx); err != nil {
@@ -133,4 +92,15 @@ func (g *Gateway) laneOf(t *tag.Tag) (command.Lane, bool) {
 		return nil, false
 	}
 	return lane.Lane{Table: p.table, Runner: p.runner}, true
+}
+
+// foundLink is a running link for whoever finds out what is on it.
+func (g *Gateway) foundLink(name string) (finding.Link, bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	p := g.links[name]
+	if p == nil {
+		return finding.Link{}, false
+	}
+	return finding.Link{Runner: p.runner, Recorder: p.recorder}, true
 }
