@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -86,10 +87,10 @@ func Open(files Files, path string) (*Dir, error) {
 	for _, class := range append(slices.Clone(classes), "") {
 		in := names
 		if class != "" {
-			if !slices.Contains(names, class) {
-				continue
+			if in, err = files.ReadDir(filepath.Join(path, class)); errors.Is(err, fs.ErrNotExist) {
+				continue // a class that was never used has none
 			}
-			if in, err = files.ReadDir(filepath.Join(path, class)); err != nil {
+			if err != nil {
 				return nil, fmt.Errorf("read directory %q: %w", filepath.Join(path, class), err)
 			}
 		}

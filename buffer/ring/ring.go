@@ -174,15 +174,18 @@ func (r *Ring) headerSum(p []byte) uint32 {
 // next call of Begin or Free.
 func (r *Ring) Records() []*Record { return r.records }
 
-// Used is the number of bytes between tail and head.
+// Used is the number of bytes in use, from the oldest record to the end of the
+// last one.
 func (r *Ring) Used() int {
 	if len(r.records) == 0 {
 		return 0
 	}
-	if n := r.head - r.records[0].off; n > 0 {
-		return n
+	last := r.records[len(r.records)-1]
+	n := last.off + last.extent() - r.records[0].off
+	if last.off < r.records[0].off {
+		n += len(r.data)
 	}
-	return r.head - r.records[0].off + len(r.data)
+	return n
 }
 
 // Begin starts a record with room for at least need bytes of frames. It
