@@ -111,6 +111,7 @@ func faultyRig(t *testing.T, change func(*Config), op, length int, err error) *r
 	cfg := rigConfig()
 	change(&cfg)
 	g := emptyRig(t, cfg)
+	g.faulty = true
 	g.m.Plan(func(i int, _, _ string) error {
 		if i >= op && i < op+length {
 			return err

@@ -30,14 +30,17 @@ func damageRig(t *testing.T) *rig {
 // segments lists the segment files, oldest first.
 func (g *rig) segments() []string {
 	g.t.Helper()
-	names, err := g.m.ReadDir(g.cfg.Dir)
-	if err != nil {
-		g.t.Fatal(err)
-	}
 	var out []string
-	for _, n := range names {
-		if strings.HasSuffix(n, ".seg") {
-			out = append(out, filepath.Join(g.cfg.Dir, n))
+	for _, class := range []string{"alarm", "bulk", "normal"} {
+		dir := filepath.Join(g.cfg.Dir, class)
+		names, err := g.m.ReadDir(dir)
+		if err != nil {
+			g.t.Fatal(err)
+		}
+		for _, n := range names {
+			if strings.HasSuffix(n, ".seg") {
+				out = append(out, filepath.Join(dir, n))
+			}
 		}
 	}
 	return out
@@ -49,7 +52,7 @@ func drainDamaged(g *rig) uint64 {
 	g.t.Helper()
 	g.open()
 	rr := g.readers["a"]
-	rr.lastSeen = 0
+	rr.seenTo(0)
 	n := g.read(rr, 1<<20)
 	g.settle(rr, n)
 	lost := g.lost("a")
@@ -152,7 +155,7 @@ func TestEverythingGone(t *testing.T) {
 	g.open()
 	g.append(3)
 	rr := g.readers["a"]
-	rr.lastSeen = g.next - 4
+	rr.seenTo(g.next - 4)
 	if n := g.read(rr, 100); n != 3 {
 		t.Fatalf("got %d samples, want the 3 new ones", n)
 	}
@@ -179,7 +182,7 @@ func TestFileGone(t *testing.T) {
 			g.open()
 		}
 		rr := g.readers["a"]
-		rr.lastSeen = 0
+		rr.seenTo(0)
 		n := g.read(rr, 1<<20)
 		g.settle(rr, n)
 		if lost := g.lost("a"); lost == 0 || uint64(n)+lost != uint64(g.next-1) {

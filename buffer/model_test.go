@@ -40,6 +40,7 @@ func TestModel(t *testing.T) {
 				g.rewind(pick(t))
 			},
 			"fail": func(t *rapid.T) {
+				g.faulty = true
 				left := rapid.IntRange(1, 20).Draw(t, "operations")
 				g.m.Plan(func(int, string, string) error {
 					if left--; left < 0 {
@@ -80,6 +81,7 @@ func TestModel(t *testing.T) {
 func (g *rig) openAgain() {
 	g.open()
 	for _, rr := range g.readers {
-		rr.got, rr.lastSeen, rr.low = nil, rr.saved, rr.saved
+		rr.got, rr.low = nil, rr.saved
+		rr.seenTo(rr.saved)
 	}
 }

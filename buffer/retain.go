@@ -4,18 +4,31 @@ import (
 	"time"
 
 	"fieldferry/buffer/classlog"
+	"fieldferry/buffer/store"
+	"fieldferry/tag"
 )
 
 // floorEvery is how often the free space is looked at.
 const floorEvery = 10 * time.Second
 
-// retain keeps the log within its bounds.
+// lowest lists the classes, the one whose samples go first at the front.
+var lowest = [classes]tag.Class{tag.ClassBulk, tag.ClassNormal, tag.ClassAlarm}
+
+// retain keeps the logs within their bounds.
 func (b *Buffer) retain() {
-	b.log.Trim(false)
+	for _, l := range b.logs {
+		l.Trim(false)
+	}
 	b.retireOld()
 	b.retireForFloor()
-	b.makeRoom(b.ahead())
-	b.log.SaveDrops()
+	need := b.lim.segment
+	if b.logs[normal].Writing() {
+		need = 0
+	}
+	b.makeRoom(need)
+	for _, l := range b.logs {
+		l.SaveDrops()
+	}
 }
 
 // retireOld drops segments whose youngest sample is older than allowed, by
@@ -26,10 +39,12 @@ func (b *Buffer) retireOld() {
 	if age <= 0 {
 		return
 	}
-	b.log.RollOld(age / 8)
-	now := b.now()
-	for x, ok := b.log.Oldest(); ok && now-x.End > age; x, ok = b.log.Oldest() {
-		b.log.Retire(x, classlog.ReasonAge)
+	for _, l := range b.logs {
+		l.RollOld(age / 8)
+		now := b.now()
+		for x, ok := l.Oldest(); ok && now-x.End > age; x, ok = l.Oldest() {
+			l.Retire(x, classlog.ReasonAge)
+		}
 	}
 }
 
@@ -39,6 +54,17 @@ func (b *Buffer) now() time.Duration {
 	return b.c.Now
 }
 
+// victim is the segment that goes first when there is too little space: the
+// oldest of the lowest class that has one which is not written to.
+func (b *Buffer) victim() (*classlog.Log, store.Extent, bool) {
+	for _, c := range lowest {
+		if x, ok := b.logs[c].Oldest(); ok {
+			return b.logs[c], x, true
+		}
+	}
+	return nil, store.Extent{}, false
+}
+
 // retireForFloor drops segments while the disk is fuller than allowed.
 func (b *Buffer) retireForFloor() {
 	now := b.now()
@@ -46,31 +72,31 @@ func (b *Buffer) retireForFloor() {
 		return
 	}
 	b.floorAt = now + floorEvery
-	free, err := b.log.Free()
+	free, err := b.logs[normal].Free()
 	if err != nil {
 		return // the next look may tell
 	}
-	for x, ok := b.log.Oldest(); ok && free < int64(b.cfg.MinFree); x, ok = b.log.Oldest() {
-		b.log.Retire(x, classlog.ReasonFloor)
+	for free < int64(b.cfg.MinFree) {
+		l, x, ok := b.victim()
+		if !ok {
+			return
+		}
+		l.Retire(x, classlog.ReasonFloor)
 		free += x.Size
 	}
-}
-
-// ahead is what the next segment will take, if none is being written.
-func (b *Buffer) ahead() int64 {
-	if b.log.Writing() {
-		return 0
-	}
-	return b.lim.segment
 }
 
 // makeRoom drops segments so that need more bytes fit.
 func (b *Buffer) makeRoom(need int64) {
 	for {
-		x, ok := b.log.Oldest()
-		if b.log.Taken()+need <= int64(b.cfg.MaxBytes) || !ok {
+		taken := need
+		for _, l := range b.logs {
+			taken += l.Taken()
+		}
+		l, x, ok := b.victim()
+		if taken <= int64(b.cfg.MaxBytes) || !ok {
 			return
 		}
-		b.log.Retire(x, classlog.ReasonBytes)
+		l.Retire(x, classlog.ReasonBytes)
 	}
 }

@@ -27,6 +27,7 @@ type rig struct {
 	run     int64            // number of the first sample of this run
 	kept    int64            // samples of this run below it survive a kill
 	must    map[int64]bool   // samples that must be there
+	faulty  bool             // a class may have been unreadable: it came later than the others
 	loose   bool             // some could be kept nowhere but in memory of the process
 	given   map[uint64]int64 // sequence number -> sample, of everything handed out
 	readers map[string]*rigReader
@@ -43,15 +44,18 @@ type tester interface {
 
 type rigReader struct {
 	r        *Reader
-	got      []Entry // handed out, not settled
-	settled  int64   // number of the last settled sample
-	saved    int64   // the same, when last durable
-	low      int64   // the position is this or later: after a crash settled may be too much
+	got      []Entry        // handed out, not settled
+	settled  int64          // number of the last settled sample
+	done     map[int64]bool // samples that were settled and did not come again
+	first    int64          // the first sample that is for the reader
+	seen     [classes]int64 // the last of each class
+	saved    int64          // the same, when last durable
+	low      int64          // the position is this or later: after a crash settled may be too much
 	lastSeen int64
 }
 
 func smallLimits() limits {
-	return limits{segment: 8 << 10, ring: 64 << 10, batch: 1 << 30, manual: true}
+	return limits{segment: 8 << 10, ring: 64 << 10, leastRing: 64 << 10, batch: 1 << 30, manual: true}
 }
 
 func rigConfig() Config {
@@ -65,7 +69,8 @@ func rigTags(n int) []*tag.Tag {
 	var tags []*tag.Tag
 	for i := range n {
 		d := &tag.Device{Name: fmt.Sprintf("dev%d", i%3), Link: link, Labels: map[string]string{"site": "x"}}
-		tags = append(tags, &tag.Tag{Name: fmt.Sprintf("t%d", i), Device: d, Unit: "°C", Labels: map[string]string{"site": "x", "n": fmt.Sprint(i)}})
+		class := [...]tag.Class{tag.ClassNormal, tag.ClassBulk, tag.ClassNormal, tag.ClassAlarm, tag.ClassBulk}[i%5]
+		tags = append(tags, &tag.Tag{Name: fmt.Sprintf("t%d", i), Class: class, Device: d, Unit: "°C", Labels: map[string]string{"site": "x", "n": fmt.Sprint(i)}})
 	}
 	return tags
 }
@@ -108,7 +113,8 @@ func (g *rig) reader(name string, start Start) *rigReader {
 	if err != nil {
 		g.t.Fatalf("reader %s: %v", name, err)
 	}
-	rr := &rigReader{r: r, settled: g.next - 1, saved: g.next - 1, low: g.next - 1, lastSeen: g.next - 1}
+	rr := &rigReader{r: r, first: g.next, done: map[int64]bool{}, settled: g.next - 1, saved: g.next - 1, low: g.next - 1}
+	rr.seenTo(g.next - 1)
 	g.readers[name] = rr
 	return rr
 }
@@ -211,11 +217,24 @@ func (g *rig) check(rr *rigReader, e Entry) {
 		g.t.Fatalf("sequence number %d was used for sample %d and for %d", e.Seq, before, v)
 	}
 	g.given[e.Seq] = v
-	if v <= rr.lastSeen {
-		g.t.Fatalf("sample %d after %d", v, rr.lastSeen)
+	last := rr.seen[want.Tag.Class]
+	if !g.faulty {
+		last = rr.lastSeen
 	}
-	rr.lastSeen = v
+	if v <= last {
+		g.t.Fatalf("sample %d after %d", v, last)
+	}
+	rr.lastSeen = max(v, rr.lastSeen)
+	rr.seen[want.Tag.Class] = v
 	rr.got = append(rr.got, e)
+}
+
+// seenTo makes the check of the order begin behind sample v.
+func (rr *rigReader) seenTo(v int64) {
+	rr.lastSeen = v
+	for c := range rr.seen {
+		rr.seen[c] = v
+	}
 }
 
 // settle settles the first n samples that were handed out.
@@ -227,18 +246,23 @@ func (g *rig) settle(rr *rigReader, n int) {
 	for i, e := range rr.got[:n] {
 		switch {
 		case e.Seq%7 == 3:
-			rr.r.Filtered(e.Seq)
+			rr.r.Filtered(e.Turn)
 		case i%5 == 4:
-			rr.r.PutAside(e.Seq, "too large")
+			rr.r.PutAside(e.Turn, "too large")
 		}
 	}
 	last := rr.got[n-1]
-	rr.r.Settle(last.Seq)
+	rr.r.Settle(last.Turn)
 	if g.m.Cut() {
 		return
 	}
-	rr.settled, _ = last.Sample.Value.Integer()
-	rr.low = rr.settled
+	rr.low = 0
+	for _, e := range rr.got[:n] {
+		v, _ := e.Sample.Value.Integer()
+		rr.low = max(rr.low, v)
+		rr.done[v] = true
+	}
+	rr.settled = rr.low
 	rr.got = rr.got[n:]
 }
 
@@ -246,8 +270,14 @@ func (g *rig) settle(rr *rigReader, n int) {
 func (g *rig) conserved() {
 	g.t.Helper()
 	for _, r := range g.b.Stats().Readers {
-		if sum := r.Delivered + r.Filtered + total(r.Dropped) + total(r.PutAside) + r.Pending; r.Appended != sum {
-			g.t.Fatalf("reader %s: appended %d, but the sum of its account is %d: %+v", r.Name, r.Appended, sum, r)
+		for c, a := range append([]Account{r.Account}, r.Classes[:]...) {
+			if sum := a.Delivered + a.Filtered + total(a.Dropped) + total(a.PutAside) + a.Pending; a.Appended != sum {
+				g.t.Fatalf("reader %s, account %d: appended %d, but the sum of its account is %d: %+v", r.Name, c, a.Appended, sum, r)
+			}
+			r.Account.Appended -= a.Appended * uint64(min(c, 1))
+		}
+		if r.Account.Appended != 0 {
+			g.t.Fatalf("reader %s: the classes have %d fewer samples appended than their sum: %+v", r.Name, r.Account.Appended, r)
 		}
 	}
 }
@@ -265,7 +295,8 @@ func (g *rig) afterCrash(lossy bool) {
 	g.t.Helper()
 	g.conserved()
 	for name, rr := range g.readers {
-		rr.got, rr.lastSeen, rr.low = nil, rr.saved, rr.saved
+		rr.got, rr.low = nil, rr.saved
+		rr.seenTo(rr.saved)
 		before := g.lost(name)
 		g.read(rr, 1<<20)
 		there := map[int64]bool{}
@@ -274,14 +305,13 @@ func (g *rig) afterCrash(lossy bool) {
 			there[v] = true
 		}
 		missing := uint64(0)
-		for v := rr.settled + 1; v < g.next; v++ {
-			if g.must[v] && !there[v] {
+		for v := rr.first; v < g.next; v++ {
+			if g.must[v] && !there[v] && !rr.done[v] {
 				missing++
 			}
-		}
-		if len(rr.got) > 0 {
-			v, _ := rr.got[0].Sample.Value.Integer()
-			rr.settled = min(rr.settled, v-1)
+			if there[v] {
+				delete(rr.done, v)
+			}
 		}
 		lost := g.lost(name)
 		if missing > lost {
@@ -308,7 +338,10 @@ func (g *rig) lost(name string) uint64 { return total(g.stats(name).Dropped) }
 // rewind starts a reader again.
 func (g *rig) rewind(rr *rigReader) {
 	rr.r.Rewind()
-	rr.got, rr.lastSeen = nil, min(rr.lastSeen, rr.low)
+	rr.got = nil
+	if rr.seenTo(min(rr.lastSeen, rr.low)); g.faulty {
+		rr.seenTo(0) // a class that came late has samples left from before
+	}
 }
 
 // reboot cuts the power.

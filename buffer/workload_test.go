@@ -94,7 +94,7 @@ func (g *rig) fork(what string, f func(g *rig)) {
 	c.readers = map[string]*rigReader{}
 	for name, rr := range g.readers {
 		r := *rr
-		r.got = nil
+		r.got, r.done = nil, maps.Clone(rr.done)
 		c.readers[name] = &r
 	}
 	defer func() {

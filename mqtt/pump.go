@@ -52,7 +52,7 @@ func (v *values) send(ctx context.Context, e *Entry) error {
 		return err
 	}
 	v.tally(e, &it, m)
-	return v.client.Send(v.w.Sent(e.Seq, *e), m)
+	return v.client.Send(v.w.Sent(e.Turn, *e), m)
 }
 
 // refuse enters an entry that cannot be sent.
@@ -60,7 +60,7 @@ func (v *values) refuse(ctx context.Context, e *Entry, why string) error {
 	if err := v.w.Acquire(ctx); err != nil {
 		return err
 	}
-	v.w.Refuse(e.Seq, *e, why)
+	v.w.Refuse(e.Turn, *e, why)
 	return nil
 }
 

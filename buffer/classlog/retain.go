@@ -53,19 +53,20 @@ func (l *Log) RollOld(age time.Duration) {
 // commit or segment; only then the file is deleted.
 func (l *Log) Retire(x store.Extent, reason string) {
 	l.c.Mu.Lock()
-	n, now := l.book.Unsettled(x.From, x.To), l.c.Now
+	open, n := l.book.Unsettled(x.From, x.To)
+	now := l.c.Now
 	l.c.Mu.Unlock()
 	if n > 0 {
-		d := frame.Drop{Reason: reason, From: x.To - n, To: x.To, LastSeq: x.LastSeq, Oldest: x.Begin, Newest: min(now, x.End)}
-		l.store.Survey(&d)
-		l.w.drops = append(l.w.drops, d)
-		l.c.Log.Warn("samples dropped that were not delivered", "reason", reason, "samples", n)
+		d := frame.Drop{Reason: reason, From: open[0].From, To: x.To, N: n, LastSeq: x.LastSeq, Oldest: x.Begin, Newest: min(now, x.End)}
+		l.store.Survey(&d, open)
+		l.w.drops = append(l.w.drops, l.w.ledger.note(d))
+		l.c.Log.Warn("samples dropped that were not delivered", "class", l.opt.Class, "reason", reason, "samples", n)
 	}
 	l.c.Mu.Lock()
 	defer l.c.Mu.Unlock()
 	l.book.Lost(x.From, x.To, reason)
 	for _, a := range l.book.Accounts {
-		a.DropTo(x.To, x.LastSeq, reason)
+		a.DropTo(x.To, reason)
 		l.KeepLocked(a)
 	}
 	l.store.Doom()

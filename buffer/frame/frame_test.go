@@ -37,10 +37,14 @@ func samples() []tag.Sample {
 	return out
 }
 
+// seqOf numbers samples with gaps.
+func seqOf(i int) uint64 { return 7 + uint64(i) + uint64(i/2)*300 }
+
 func encode(ss []tag.Sample) (p []byte) {
-	var e Encoder
+	e := NewEncoder(7)
 	for i, s := range ss {
-		p = e.Append(p, &s, uint32(i*5%7+1), uint32(i%2))
+		s.BySource = i%3 == 0
+		p = e.Append(p, &s, seqOf(i), uint32(i*5%7+1), uint32(i%2))
 	}
 	return p
 }
@@ -59,7 +63,7 @@ func TestSamplesComeBack(t *testing.T) {
 			row.Sample.Quality.Reason = w.Quality.Reason
 		}
 		got := row.Sample
-		if !got.Value.Equal(w.Value) || got.Quality != w.Quality || !got.Time.Equal(w.Time) || got.Read != w.Read || row.Seq != 7+uint64(i) || row.Tag != uint32(i*5%7+1) {
+		if !got.Value.Equal(w.Value) || got.Quality != w.Quality || !got.Time.Equal(w.Time) || got.Read != w.Read || got.BySource != (i%3 == 0) || row.Seq != seqOf(i) || row.Tag != uint32(i*5%7+1) {
 			t.Errorf("sample %d: got %+v of tag %d, want %+v", i, got, row.Tag, w)
 		}
 	}
@@ -70,13 +74,13 @@ func TestSamplesComeBack(t *testing.T) {
 
 // TestSmall: what a sample takes, of regular values read together.
 func TestSmall(t *testing.T) {
-	var e Encoder
+	e := NewEncoder(0)
 	var p []byte
 	const n = 1000
 	at := time.Unix(1_790_000_000, 0)
 	for i := range n {
 		s := tag.Sample{Value: tag.Float64(20 + float64(i%50)/10), Time: at, Read: 5}
-		p = e.Append(p, &s, uint32(i), 0)
+		p = e.Append(p, &s, uint64(i), uint32(i), 0)
 	}
 	if per := float64(len(p)) / n; per > 6.1 {
 		t.Errorf("%.1f bytes per sample, want 6 at most", per)
@@ -84,14 +88,14 @@ func TestSmall(t *testing.T) {
 }
 
 func TestMetaComesBack(t *testing.T) {
-	rd := Reader{Name: "plant", Start: 1, Ord: 20, Seq: 22, Delivered: 3, Filtered: 4, Dropped: []Count{{"disk", 5}}, PutAside: []Count{{"too large", 7}}}
-	dr := Drop{Reason: "max bytes", From: 1, To: 9, FirstSeq: 2, LastSeq: 10, Oldest: 1, Newest: 2, Devices: []Count{{"pump", 8}}}
+	rd := Reader{Name: "plant", Start: 1, Ord: 20, Ahead: []Range{{25, 30}, {31, 40}}, Delivered: 3, Filtered: 4, Dropped: []Count{{"disk", 5}}, PutAside: []Count{{"too large", 7}}}
+	dr := Drop{Reason: "max bytes", ID: 3, From: 1, To: 9, N: 7, FirstSeq: 2, LastSeq: 10, Oldest: 1, Newest: 2, Devices: []Count{{"pump", 8}}}
 	ft := Footer{Clean: true, Count: 5, NextSeq: 6, EndOrd: 7, Oldest: 8, Newest: 9}
 	ck := Clock{Log: 1, Clock: disk.Clock{Wall: time.Unix(2, 0).UTC(), Up: 3, Boot: [16]byte{4}, Trusted: true}}
 	st := State{Readers: 2, Dropped: []Count{{"disk", 1}}}
 	p := rd.Append(nil)
 	p = dr.Append(p)
-	p = Gap{From: 3, To: 4}.AppendSkip(p)
+	p = Gap{From: 3, To: 4, LastSeq: 9}.AppendSkip(p)
 	p = ck.Append(p)
 	p = st.Append(p)
 	p = appendFrame(p, 0xF0, []byte("of a later program"))
@@ -103,7 +107,7 @@ func TestMetaComesBack(t *testing.T) {
 		Clock: func(c *Clock) { note(*c) }, State: func(s *State) { note(*s) }, Footer: func(f *Footer) { note(*f) },
 	}.Read(p)
 	var want []string
-	for _, v := range []any{rd, dr, Gap{From: 3, To: 4}, ck, st, ft} {
+	for _, v := range []any{rd, dr, Gap{From: 3, To: 4, LastSeq: 9}, ck, st, ft} {
 		want = append(want, fmt.Sprintf("%+v", v))
 	}
 	if err != nil || strings.Join(got, "\n") != strings.Join(want, "\n") {
@@ -158,9 +162,9 @@ func FuzzSample(f *testing.F) {
 			text = ""
 		}
 		w := tag.Sample{Value: tag.FromParts(tag.Kind(kind), bits, text), Quality: tag.Quality{Level: tag.Level(level % 3), Reason: reason}, Time: time.Unix(sec%1e11, nsec%1e9).UTC(), Read: read}
-		var e Encoder
-		p := e.Append(nil, &w, id, 0)
-		p = e.Append(p, &w, ^id, 0)
+		e := NewEncoder(1)
+		p := e.Append(nil, &w, 1, id, 0)
+		p = e.Append(p, &w, 2+read>>1, ^id, 0)
 		rows, row := NewRows(p, 2, 1), Row{}
 		for _, want := range []uint32{id, ^id} {
 			if err := rows.Next(&row); err != nil {

@@ -25,6 +25,8 @@ const (
 	opTime   = 0x87 // base of the following time, where it is too far from the last one
 	opFooter = 0x88
 	opState  = 0x89
+	opSeq    = 0x8a // how many sequence numbers are passed over before the next sample
+	opSource = 0x8b // whether the times from here on are the devices' own
 )
 
 // Kinds of value beyond those of package tag, in the low four bits: floats
@@ -35,22 +37,35 @@ const (
 )
 
 // Encoder turns samples into frames, each as the difference to the one
-// before. Its zero value stands at the start of a block; a copy of it can
-// take a step back.
+// before. A new one stands at the start of a block; a copy of it can take a
+// step back.
 type Encoder struct {
+	seq  uint64 // of the next sample, if no number is passed over
+	src  bool   // the times are the devices' own
 	tag  uint32
 	sec  int64
 	nsec int64
 	read uint64
 }
 
+// NewEncoder begins a block whose first sample has the number seq.
+func NewEncoder(seq uint64) Encoder { return Encoder{seq: seq} }
+
 // maxStep is how far two times may lie apart, in seconds, for their
 // difference to fit into 64 bits of nanoseconds.
 const maxStep = 4_000_000_000
 
-// Append appends the frames of one sample. id and reason are dictionary
-// numbers; with reason 0 the text of s.Quality.Reason is written out.
-func (e *Encoder) Append(dst []byte, s *tag.Sample, id, reason uint32) []byte {
+// Append appends the frames of sample number seq, which must be higher than
+// the one before. id and reason are dictionary numbers; with reason 0 the text
+// of s.Quality.Reason is written out.
+func (e *Encoder) Append(dst []byte, s *tag.Sample, seq uint64, id, reason uint32) []byte {
+	if seq != e.seq {
+		dst = appendSeq(dst, seq-e.seq)
+	}
+	if s.BySource != e.src {
+		dst = append(dst, opSource, 1, flag(s.BySource))
+	}
+	e.seq, e.src = seq+1, s.BySource
 	sec, nsec := s.Time.Unix(), int64(s.Time.Nanosecond())
 	step := sec - e.sec
 	if step > maxStep || step < -maxStep {
@@ -82,6 +97,13 @@ func appendTime(dst []byte, sec, nsec int64) []byte {
 	p := binary.AppendVarint(b[:0], sec)
 	p = binary.AppendVarint(p, nsec)
 	dst = append(dst, opTime, byte(len(p)))
+	return append(dst, p...)
+}
+
+func appendSeq(dst []byte, passed uint64) []byte {
+	var b [binary.MaxVarintLen64]byte
+	p := binary.AppendUvarint(b[:0], passed)
+	dst = append(dst, opSeq, byte(len(p)))
 	return append(dst, p...)
 }
 
@@ -209,11 +231,17 @@ func (r *Rows) Next(row *Row) error {
 			return errFrame(op)
 		}
 		in := reader{p: frame}
-		if op != opTime {
-			continue // of a later program, and not needed to read on
+		switch op {
+		case opTime:
+			r.enc.sec, r.enc.nsec = in.varint(), in.varint()
+			in.err = in.err || uint64(r.enc.nsec) >= 1e9
+		case opSeq:
+			r.seq += in.uvarint()
+		case opSource:
+			r.enc.src = in.byte()&1 != 0
+		default: // of a later program, and not needed to read on
 		}
-		r.enc.sec, r.enc.nsec = in.varint(), in.varint()
-		if in.err || uint64(r.enc.nsec) >= 1e9 {
+		if in.err {
 			return errFrame(op)
 		}
 	}
@@ -234,6 +262,7 @@ func (r *Rows) sample(op byte, row *Row) error {
 	*row = Row{Seq: r.seq, Tag: e.tag}
 	row.Sample.Time = time.Unix(e.sec, e.nsec).UTC()
 	row.Sample.Read = e.read
+	row.Sample.BySource = e.src
 	row.Sample.Quality.Level = tag.Level(op >> 4 & 3)
 	if op&sampleReason != 0 {
 		row.Reason = uint32(r.r.uvarint())

@@ -145,7 +145,7 @@ func (q *Queue) Recover(o Origin, use func(i int, r *frame.Reader)) bool {
 	case o.Clean && r.Ord() == o.Ord:
 		return false // it was empty when the log was closed
 	}
-	q.ring, q.delta, q.epoch = r, id.Delta, max(o.Epoch, r.Epoch())
+	q.ring, q.seq, q.epoch = r, max(o.Seq, r.Seq()), max(o.Epoch, r.Epoch())
 	q.side.load(id.Ring, q.dict)
 	r.EachCell(use)
 	return true
@@ -155,28 +155,33 @@ func (q *Queue) Recover(o Origin, use func(i int, r *frame.Reader)) bool {
 // before ord are in the log. fate tells what became of samples that are in
 // neither; it is a hole's reason. It returns where the log's own copy ends to
 // count: before ord if the ring begins there.
-func (q *Queue) Adopt(ord uint64, fate func(from, to uint64) string) uint64 {
+func (q *Queue) Adopt(ord uint64, fate func(from, to uint64) string) (first uint64) {
 	for len(q.ring.Records()) > 0 && q.ring.Records()[0].End() <= ord {
 		q.ring.Free()
 	}
-	first, end := ord, ord
+	end, seq := ord, uint64(0)
+	first = ord
 	for i, rec := range q.ring.Records() {
 		if i == 0 && rec.Ord < ord {
 			first, end = rec.Ord, rec.Ord
 		}
-		q.gap(end, rec.Ord, fate)
-		q.entries(q.push(rec))
-		end = rec.End()
+		q.gap(frame.Gap{From: end, To: rec.Ord, FirstSeq: seq, LastSeq: rec.Seq - 1}, fate)
+		b := q.push(rec)
+		q.entries(b)
+		end, seq = rec.End(), b.Last+1
 	}
 	q.ord = max(q.ring.Ord(), end)
 	q.ring.SetOrd(q.ord)
-	q.gap(end, q.ord, fate)
+	q.seq = max(q.seq, seq-min(seq, 1))
+	q.ring.SetSeq(q.seq)
+	q.gap(frame.Gap{From: end, To: q.ord, FirstSeq: seq, LastSeq: q.seq}, fate)
 	return first
 }
 
-func (q *Queue) gap(from, to uint64, fate func(from, to uint64) string) {
-	if from < to {
-		q.Hole(from, to, fate(from, to))
+func (q *Queue) gap(g frame.Gap, fate func(from, to uint64) string) {
+	if g.From < g.To {
+		g.Reason = fate(g.From, g.To)
+		q.Hole(g)
 	}
 }
 
@@ -186,6 +191,7 @@ func (q *Queue) entries(b *Block) {
 	for rows.Left() > 0 && rows.Next(&row) == nil {
 		// A number whose entry is lost must not get another meaning.
 		q.dict.Reserve(row.Tag, row.Reason)
+		b.Last = row.Seq
 		b.use(q.dict.TagByID(row.Tag))
 		b.use(q.dict.ReasonByID(row.Reason))
 	}

@@ -33,14 +33,12 @@ const (
 	overhead  = page + Cells*2*cellSize
 )
 
-// ID says whose samples the memory holds. Delta is sequence number minus
-// sample count, which is the same for all samples of one ring. Ring is drawn
-// at random whenever a ring is made, for what lies beside it.
+// ID says whose samples the memory holds. Ring is drawn at random whenever a
+// ring is made, for what lies beside it.
 type ID struct {
-	Log   uint64
-	Boot  [16]byte
-	Delta uint64
-	Ring  uint64
+	Log  uint64
+	Boot [16]byte
+	Ring uint64
 }
 
 // Ring is the memory and the queue of records in it.
@@ -77,11 +75,12 @@ var table = crc32.MakeTable(crc32.Castagnoli)
 const (
 	magic    = "FFERRYRG"
 	recMagic = 0x43455246 // "FREC"
-	version  = 1
+	version  = 2
 
 	offTail = 128 // atomic words in the first page
 	offOrd  = 136
 	offRun  = 144
+	offSeq  = 152
 )
 
 // New makes an empty ring of mem, whose length is from Size and which starts
@@ -99,7 +98,6 @@ func appendID(dst []byte, id ID, size int) []byte {
 	dst = append(dst, magic...)
 	dst = le.AppendUint64(dst, id.Log)
 	dst = append(dst, id.Boot[:]...)
-	dst = le.AppendUint64(dst, id.Delta)
 	dst = le.AppendUint64(dst, id.Ring)
 	dst = le.AppendUint32(dst, version)
 	dst = le.AppendUint32(dst, uint32(size))
@@ -112,7 +110,7 @@ func Recover(mem []byte, log uint64, boot [16]byte) (*Ring, ID, bool) {
 		return nil, ID{}, false
 	}
 	le := binary.LittleEndian
-	id := ID{Log: log, Boot: boot, Delta: le.Uint64(mem[32:]), Ring: le.Uint64(mem[40:])}
+	id := ID{Log: log, Boot: boot, Ring: le.Uint64(mem[32:])}
 	want := appendID(nil, id, len(mem))
 	if string(mem[:len(want)]) != string(want) {
 		return nil, ID{}, false
@@ -166,7 +164,7 @@ func (r *Ring) parse(off int, after uint64) (*Record, bool) {
 
 // headerSum covers what never changes in a record and where it lies.
 func (r *Ring) headerSum(p []byte) uint32 {
-	seed := crc32.Checksum(r.mem[:60], table)
+	seed := crc32.Checksum(r.mem[:52], table)
 	return crc32.Update(seed, table, p[8:48])
 }
 
@@ -174,15 +172,18 @@ func (r *Ring) headerSum(p []byte) uint32 {
 // next call of Begin or Free.
 func (r *Ring) Records() []*Record { return r.records }
 
-// Used is the number of bytes between tail and head.
+// Used is the number of bytes in use, from the oldest record to the end of the
+// last one.
 func (r *Ring) Used() int {
 	if len(r.records) == 0 {
 		return 0
 	}
-	if n := r.head - r.records[0].off; n > 0 {
-		return n
+	last := r.records[len(r.records)-1]
+	n := last.off + last.extent() - r.records[0].off
+	if last.off < r.records[0].off {
+		n += len(r.data)
 	}
-	return r.head - r.records[0].off + len(r.data)
+	return n
 }
 
 // Begin starts a record with room for at least need bytes of frames. It
@@ -288,6 +289,12 @@ func (r *Ring) Free() {
 // after a recovery. The records may end earlier: what every reader has settled
 // is freed without a trace on disk.
 func (r *Ring) SetOrd(ord uint64) { r.store(offOrd, ord) }
+
+// SetSeq notes the last sequence number given to a sample of the log.
+func (r *Ring) SetSeq(seq uint64) { r.store(offSeq, seq) }
+
+// Seq returns what SetSeq noted.
+func (r *Ring) Seq() uint64 { return r.load(offSeq) }
 
 // SetEpoch notes the epoch of the run that uses the ring.
 func (r *Ring) SetEpoch(epoch uint32) { r.store(offRun, uint64(epoch)) }

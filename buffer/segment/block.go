@@ -36,6 +36,7 @@ type Block struct {
 	Flags    Flags
 	Count    uint32        // samples
 	FirstSeq uint64        // of its first sample, or of the next one where it has none
+	LastSeq  uint64        // of its last sample
 	FirstOrd uint64        // samples appended to the log before its first
 	Epoch    uint32        // in which they were appended
 	Durable  uint32        // offset in the segment below which everything was durable when this was written
@@ -72,7 +73,7 @@ func (b *Block) Append(dst []byte, k Key) []byte {
 	dst = le.AppendUint64(dst, b.FirstOrd)
 	dst = le.AppendUint64(dst, uint64(b.Time))
 	dst = le.AppendUint32(dst, b.Durable)
-	dst = le.AppendUint64(dst, 0) // reserved
+	dst = le.AppendUint64(dst, b.LastSeq)
 	sum := crc32.Update(uint32(k), table, dst[at:])
 	dst = le.AppendUint32(dst, crc32.Update(sum, table, b.Payload))
 	dst = append(dst, b.Payload...)
@@ -113,7 +114,7 @@ func (b *Block) Parse(p []byte, k Key) error {
 	}
 	*b = Block{
 		Flags: Flags(le.Uint16(p[6:])), Count: le.Uint32(p[16:]), Epoch: le.Uint32(p[20:]),
-		FirstSeq: le.Uint64(p[24:]), FirstOrd: le.Uint64(p[32:]),
+		FirstSeq: le.Uint64(p[24:]), LastSeq: le.Uint64(p[52:]), FirstOrd: le.Uint64(p[32:]),
 		Time: time.Duration(le.Uint64(p[40:])), Durable: le.Uint32(p[48:]),
 		Payload: payload,
 	}

@@ -304,10 +304,10 @@ func (c *Cursor) lookup(row *frame.Row) bool {
 // maxDevices bounds the devices named in one drop record.
 const maxDevices = 64
 
-// Survey counts the samples of the oldest segment from d.From on per device,
-// for the record of their drop. What cannot be read is not counted; the total
-// does not come from here.
-func (s *Store) Survey(d *frame.Drop) {
+// Survey counts the samples of the oldest segment that lie in the ranges per
+// device, for the record of their drop. What cannot be read is not counted;
+// the total does not come from here.
+func (s *Store) Survey(d *frame.Drop, ranges []frame.Range) {
 	s.mu.Lock()
 	f := s.segs[0]
 	s.mu.Unlock()
@@ -335,7 +335,7 @@ func (s *Store) Survey(d *frame.Drop) {
 		}
 		rows, row := b.Rows(), frame.Row{}
 		for ord := b.FirstOrd; rows.Left() > 0 && rows.Next(&row) == nil; ord++ {
-			if ord < d.From {
+			if !slices.ContainsFunc(ranges, func(g frame.Range) bool { return g.From <= ord && ord < g.To }) {
 				continue
 			}
 			if d.FirstSeq == 0 {

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	iofs "io/fs"
 	"log/slog"
 	"slices"
 	"strings"
@@ -27,29 +28,31 @@ type Tail struct {
 	Time    time.Duration // the log's own time
 	Readers map[string]frame.Reader
 	Dropped []frame.Count
+	Drops   []frame.Drop // the last ones, by number
 
 	snapshot bool   // the one at the start of the segment was read
 	wanted   uint32 // accounts in it
 }
 
-// Open reads what earlier runs left in dir. It fails only if dir cannot be
-// listed. Segments take limit bytes, files that are set aside at most aside.
+// Open reads what earlier runs left in dir. It fails only if dir is there and
+// cannot be listed. Segments take limit bytes, files that are set aside at most aside.
 func Open(fs disk.FS, dir string, limit, aside int64, log *slog.Logger) (*Store, Tail, error) {
 	s := &Store{fs: fs, dir: dir, limit: limit, aside: aside, log: log}
 	names, err := fs.ReadDir(dir)
-	if err != nil {
+	if err != nil && !errors.Is(err, iofs.ErrNotExist) { // it is made with the first segment
 		return nil, Tail{}, err
 	}
 	s.list(names)
 	t := s.readTail()
-	s.w.next = t.Ord
+	s.w.next, s.w.lastSeq = t.Ord, t.NextSeq-1
 	return s, t, nil
 }
 
 // Void says that the samples from ord on, of the newest segment, count for
-// nothing: the next segment has them again.
-func (s *Store) Void(ord uint64) {
-	s.w.next = ord
+// nothing: the next segment has them again. The one before them had the number
+// seq, or a lower one.
+func (s *Store) Void(ord, seq uint64) {
+	s.w.next, s.w.lastSeq = ord, seq
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if n := len(s.segs); n > 0 {
@@ -181,6 +184,9 @@ func (t *Tail) merge(p *Tail) {
 	if p.Clock.Log >= t.Clock.Log {
 		t.Clock = p.Clock
 	}
+	for i := range p.Drops {
+		t.drop(&p.Drops[i])
+	}
 	if p.Dropped != nil {
 		t.Dropped = p.Dropped
 	}
@@ -259,7 +265,7 @@ func (t *Tail) add(b *segment.Block) {
 	case b.Flags != 0:
 		t.addMeta(b)
 	default:
-		t.Ord, t.NextSeq = max(t.Ord, b.End()), max(t.NextSeq, b.FirstSeq+uint64(b.Count))
+		t.Ord, t.NextSeq = max(t.Ord, b.End()), max(t.NextSeq, b.LastSeq+1)
 		t.Time = max(t.Time, b.Time)
 	}
 }
@@ -271,14 +277,14 @@ func (t *Tail) addMeta(b *segment.Block) {
 		State:  func(s *frame.State) { t.Dropped, readers = s.Dropped, s.Readers },
 		Clock:  func(c *frame.Clock) { t.Clock, snapshot = *c, true },
 		Drop: func(d *frame.Drop) {
+			t.drop(d)
 			if d.From == t.Ord {
 				t.Ord, t.NextSeq = d.To, max(t.NextSeq, d.LastSeq+1)
 			}
 		},
 		Skip: func(s frame.Gap) {
 			if s.From == t.Ord {
-				t.NextSeq += s.To - s.From
-				t.Ord = s.To
+				t.Ord, t.NextSeq = s.To, max(t.NextSeq, s.LastSeq+1)
 			}
 		},
 		Footer: func(f *frame.Footer) {
@@ -289,6 +295,20 @@ func (t *Tail) addMeta(b *segment.Block) {
 	_ = m.Read(b.Payload) // frames before a corrupt one count
 	if snapshot {
 		t.snapshot, t.wanted = true, readers
+	}
+}
+
+// maxDrops is how many drops are remembered one by one.
+const maxDrops = 64
+
+// drop remembers a drop that was not read yet. They come in order.
+func (t *Tail) drop(d *frame.Drop) {
+	if n := len(t.Drops); n > 0 && t.Drops[n-1].ID >= d.ID {
+		return
+	}
+	t.Drops = append(t.Drops, *d)
+	if len(t.Drops) > maxDrops {
+		t.Drops = slices.Delete(t.Drops, 0, 1)
 	}
 }
 

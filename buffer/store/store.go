@@ -80,6 +80,9 @@ func (s *Store) Usage() Usage {
 // ID is the number of the log.
 func (s *Store) ID() uint64 { return s.id }
 
+// SetID gives a log that is new its number.
+func (s *Store) SetID(id uint64) { s.id = id }
+
 // Taken is the size of the log with what is set aside, up to its share.
 func (s *Store) Taken() int64 {
 	u := s.Usage()

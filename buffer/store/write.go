@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
 	"time"
 
 	"fieldferry/buffer/dict"
@@ -20,6 +21,7 @@ type active struct {
 	out     []byte    // blocks that are not written yet
 	dirty   bool      // something was written since the last sync
 	next    uint64    // count of the log's samples at the end of out
+	lastSeq uint64    // no sample up to there has a higher number
 	count   uint64    // samples in the segment
 	oldest  time.Duration
 	newest  time.Duration
@@ -40,6 +42,9 @@ func (s *Store) Dirty() bool { return s.w.dirty }
 // Next is the count of the log's samples up to what was put last.
 func (s *Store) Next() uint64 { return s.w.next }
 
+// LastSeq is the highest sequence number that was put.
+func (s *Store) LastSeq() uint64 { return s.w.lastSeq }
+
 // Begun returns the log time of the oldest sample of the segment that is being
 // written, false if it has none.
 func (s *Store) Begun() (time.Duration, bool) {
@@ -54,17 +59,24 @@ func (s *Store) Begin(h segment.Header, snapshot [][]byte) error {
 	w.lastID++
 	h.Log, h.ID, h.FirstOrd = s.id, w.lastID, w.next
 	f := &file{Header: h, name: h.Name(), size: s.limit, end: w.next}
+	first, err := s.home()
+	if err != nil {
+		return fmt.Errorf("begin segment %q: %w", f.name, err)
+	}
 	df, err := s.fs.Create(s.path(f.name), s.limit)
 	if err != nil {
 		return fmt.Errorf("begin segment %q: %w", f.name, err)
 	}
 	*w = active{
-		seg: f, file: df, next: w.next, oldest: h.Clock.Log, newest: h.Clock.Log, lastID: w.lastID,
+		seg: f, file: df, next: w.next, lastSeq: w.lastSeq, oldest: h.Clock.Log, newest: h.Clock.Log, lastID: w.lastID,
 		out: h.Append(w.out[:0]),
 	}
 	s.PutFrames(snapshot, segment.FlagMeta)
 	if err = s.Sync(); err == nil {
 		err = s.fs.SyncDir(s.dir)
+	}
+	if err == nil && first {
+		err = s.fs.SyncDir(filepath.Dir(s.dir))
 	}
 	if err != nil {
 		err = errors.Join(err, df.Close())
@@ -76,6 +88,17 @@ func (s *Store) Begin(h segment.Header, snapshot [][]byte) error {
 	defer s.mu.Unlock()
 	s.segs = append(s.segs, f)
 	return nil
+}
+
+// home makes the directory if the log has no segment yet, and says so.
+func (s *Store) home() (first bool, err error) {
+	s.mu.Lock()
+	first = len(s.segs) == 0
+	s.mu.Unlock()
+	if first {
+		err = s.fs.MkdirAll(s.dir)
+	}
+	return first, err
 }
 
 // Fits says that a block with n bytes of payload and these entries has room in
@@ -113,7 +136,7 @@ func (s *Store) Put(b *segment.Block, entries []*dict.Entry) error {
 	}
 	w.newest = b.Time
 	w.block(b)
-	w.next = b.End()
+	w.next, w.lastSeq = b.End(), max(w.lastSeq, b.LastSeq)
 	w.count += uint64(b.Count)
 	if len(w.out) >= bulk {
 		return s.Flush()
@@ -121,25 +144,11 @@ func (s *Store) Put(b *segment.Block, entries []*dict.Entry) error {
 	return nil
 }
 
-// PutGaps accounts for samples that are not pending any more, up to the end
-// of the last gap. delta is their sequence number minus count.
-func (s *Store) PutGaps(gaps []frame.Gap, delta uint64, now time.Duration) {
-	var frames [][]byte
-	end := s.w.next
-	for _, g := range gaps {
-		end = g.To
-		if g.Reason == "" {
-			frames = append(frames, g.AppendSkip(nil))
-			continue
-		}
-		d := frame.Drop{
-			Reason: g.Reason, From: g.From, To: g.To,
-			FirstSeq: g.From + delta + 1, LastSeq: g.To + delta, Oldest: now, Newest: now,
-		}
-		frames = append(frames, d.Append(nil))
-	}
-	s.PutFrames(frames, segment.FlagMeta)
-	s.w.next = end
+// PutGap accounts for samples that are not pending any more. If they were lost
+// f is the record of it, otherwise of their being settled.
+func (s *Store) PutGap(g frame.Gap, f []byte) {
+	s.PutFrames([][]byte{f}, segment.FlagMeta)
+	s.w.next, s.w.lastSeq = g.To, max(s.w.lastSeq, g.LastSeq)
 }
 
 // PutFrames adds frames without samples, in as many blocks as it takes, and
@@ -206,14 +215,14 @@ func (s *Store) Sync() error {
 }
 
 // GiveUp leaves the segment where it was last durable; the next one begins
-// with the sample at ord.
-func (s *Store) GiveUp(ord uint64) {
+// with the sample at ord, and those before have no higher number than seq.
+func (s *Store) GiveUp(ord, seq uint64) {
 	w := &s.w
 	if w.file != nil {
 		_ = w.file.Close() // whatever it says, the file is not used again
 		w.file = nil
 	}
-	w.out, w.dirty, w.next = w.out[:0], false, ord
+	w.out, w.dirty, w.next, w.lastSeq = w.out[:0], false, ord, seq
 }
 
 // Seal ends the segment and makes it durable: a second copy of its
