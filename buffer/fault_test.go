@@ -35,8 +35,8 @@ func TestFullDisk(t *testing.T) {
 				g.tick()
 			}
 			st := g.b.Stats()
-			if st.Degraded == nil || !errors.Is(st.Degraded, syscall.ENOSPC) || st.InMemory > g.lim.ring {
-				t.Fatalf("degraded %v, %d bytes in memory, want ENOSPC and at most %d", st.Degraded, st.InMemory, g.lim.ring)
+			if st.Degraded == nil || !errors.Is(st.Degraded, syscall.ENOSPC) || st.InMemory > classes*g.lim.ring {
+				t.Fatalf("degraded %v, %d bytes in memory, want ENOSPC and at most %d", st.Degraded, st.InMemory, classes*g.lim.ring)
 			}
 			g.m.Plan(nil)
 			for range 200 {
