@@ -89,6 +89,7 @@ func emptyRig(t tester, cfg Config) *rig {
 // when the power is gone.
 func (g *rig) open() bool {
 	g.t.Helper()
+	g.consistent()
 	b, err := open(g.m, g.cfg, quiet(), g.lim)
 	if err != nil {
 		if g.m.Cut() {
@@ -126,10 +127,10 @@ func (g *rig) append(n int) {
 	for i := range s {
 		s[i] = sampleFor(g.tags, g.next+int64(i))
 	}
+	g.next += int64(n) // before the call: the power may go in the middle of it
 	if err := g.b.Append(s); err != nil {
 		g.t.Fatalf("append: %v", err)
 	}
-	g.next += int64(n)
 	// Without shared memory, and without a disk, nothing survives a kill.
 	switch st := g.b.Stats(); {
 	case g.m.Cut():
@@ -266,10 +267,15 @@ func (g *rig) settle(rr *rigReader, n int) {
 	rr.got = rr.got[n:]
 }
 
-// conserved checks the sum of every reader's account.
+// conserved checks the sum of every reader's account, and that the log keeps
+// to its bounds.
 func (g *rig) conserved() {
 	g.t.Helper()
-	for _, r := range g.b.Stats().Readers {
+	st := g.b.Stats()
+	if st.Bytes > int64(g.cfg.MaxBytes)+int64(classes)*g.lim.segment || st.InMemory > classes*g.lim.ring {
+		g.t.Fatalf("%d bytes on disk and %d in memory, want at most %d and a segment of each class, and %d", st.Bytes, st.InMemory, g.cfg.MaxBytes, classes*g.lim.ring)
+	}
+	for _, r := range st.Readers {
 		for c, a := range append([]Account{r.Account}, r.Classes[:]...) {
 			if sum := a.Delivered + a.Filtered + total(a.Dropped) + total(a.PutAside) + a.Pending; a.Appended != sum {
 				g.t.Fatalf("reader %s, account %d: appended %d, but the sum of its account is %d: %+v", r.Name, c, a.Appended, sum, r)

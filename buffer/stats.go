@@ -7,6 +7,7 @@ import (
 
 	"fieldferry/buffer/account"
 	"fieldferry/buffer/classlog"
+	"fieldferry/buffer/latency"
 	"fieldferry/tag"
 )
 
@@ -28,8 +29,9 @@ type Stats struct {
 	Syncs       uint64
 	LastSync    time.Duration // how long it took
 	MaxSync     time.Duration
-	Failures    uint64 // writes and syncs that failed
-	Degraded    error  // nil: the disk works. Else samples wait in memory
+	SyncTimes   latency.Times // how long all of them took
+	Failures    uint64        // writes and syncs that failed
+	Degraded    error         // nil: the disk works. Else samples wait in memory
 	DegradedFor time.Duration
 
 	SetAside      int // damaged files that are kept

@@ -29,6 +29,13 @@
 // acknowledge it they are sent all the same. Commands come over a connection of
 // their own; see commands.go.
 //
+// The ledger: {root}/_/ledger is retained and tells what became of every sample
+// that was for this uplink, over all restarts: produced, delivered, filtered,
+// pending, and missing, which is the sum of dropped (by the buffer) and put_aside
+// (refused by the broker), each by reason; drops lists the buffer's latest
+// records with ranges and counts per device. It is told at every connection, on
+// a change at most every ten seconds, and at an orderly stop, at QoS 0.
+//
 // New does no I/O. Run blocks until its context ends and waits for everything
 // that it started; it ends at most about ten seconds later: five for what is
 // on its way, and one or two for each good-bye. Polling is never held up: a

@@ -60,10 +60,13 @@ type Deps struct {
 	Commands downlink.Commander // nil only where the configuration has no commands
 	Gateway  Identity
 	Log      *slog.Logger     // nil: none
+	Ledger   func() Ledger    // the account of the reader; must not block; nil: it is not told
 	Clock    func() time.Time // of timestamps and certificates, not of pauses; nil: time.Now
 
 	pace      func(time.Duration) time.Duration // tests shorten pauses
 	birthTime time.Duration                     // tests shorten it
+
+	ledgerTime time.Duration // likewise
 }
 
 // Uplink drains one reader into one broker.
@@ -113,6 +116,9 @@ func New(c Config, d Deps) (*Uplink, error) {
 	}
 	if d.birthTime == 0 {
 		d.birthTime = birthTime
+	}
+	if d.ledgerTime == 0 {
+		d.ledgerTime = ledgerEvery
 	}
 	id, err := clientID(c.ClientID, d.Gateway.Name, c.Name)
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -42,6 +43,7 @@ type values struct {
 	gone     []uint64      // numbers of what was put aside
 	heldCode atomic.Uint32 // of the first message on hold; 0: none
 	client   *wire.Client
+	telling  sync.Mutex // held while the ledger is told
 
 	// Of the pump.
 	buf  []byte
@@ -112,9 +114,12 @@ func (v *values) Serve(ctx context.Context, c *wire.Client) (bool, error) {
 	pumpCtx, halt := context.WithCancel(ctx)
 	pumped := make(chan error, 1)
 	go func() { pumped <- v.pump(pumpCtx) }()
+	var ledger sync.WaitGroup
+	ledger.Go(func() { v.keepLedger(pumpCtx) })
 	err := v.watch(ctx, pumped)
 	halt()
 	v.farewell(err)
+	ledger.Wait()
 	if e := <-pumped; err == nil {
 		err = e
 	}
@@ -253,6 +258,7 @@ func (v *values) farewell(why error) {
 	code := wire.WithWill
 	if errors.Is(why, errStopped) && v.w.Flying() == 0 {
 		ctx, cancel := context.WithTimeout(context.Background(), farewellTime)
+		v.lastLedger(ctx)
 		if v.client.Publish(ctx, v.statusMessage("offline", reasonStopped, v.deps.Clock())) == nil {
 			code = wire.Success
 		}

@@ -12,6 +12,7 @@ type Link struct {
 	Driver   string        // the registered name: modbus-tcp, modbus-rtu, opcua, sim, calc
 	Endpoint string        // as the driver reads it: tcp://host:502, /dev/serial/by-id/..., opc.tcp://host:4840
 	Retry    time.Duration // longest pause between two attempts to connect
+	StateDir string        // where the driver may keep what it learns; empty: nowhere
 	Options  any           // the driver's link options, a pointer to what drivers.Options.Link returned
 	Devices  []*Device
 }

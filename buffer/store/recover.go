@@ -7,6 +7,7 @@ import (
 	"io"
 	iofs "io/fs"
 	"log/slog"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -32,6 +33,7 @@ type Tail struct {
 
 	snapshot bool   // the one at the start of the segment was read
 	wanted   uint32 // accounts in it
+	void     uint64 // what is said of samples beyond this count is void: the next segment has them again
 }
 
 // Open reads what earlier runs left in dir. It fails only if dir is there and
@@ -202,7 +204,10 @@ func (t *Tail) merge(p *Tail) {
 // it ends: there a block that cannot be read is damage if anything behind it
 // shows that it was durable, else it is the torn end of an unclean stop.
 func (s *Store) readSegment(f *file, last bool) Tail {
-	t := Tail{Ord: f.FirstOrd, NextSeq: f.FirstSeq, Epoch: f.Epoch, Clock: f.Clock, Time: f.Clock.Log, Readers: map[string]frame.Reader{}}
+	t := Tail{Ord: f.FirstOrd, NextSeq: f.FirstSeq, Epoch: f.Epoch, Clock: f.Clock, Time: f.Clock.Log, Readers: map[string]frame.Reader{}, void: math.MaxUint64}
+	if !last {
+		t.void = f.end
+	}
 	df, err := s.fs.Open(s.path(f.name))
 	if err != nil {
 		s.log.Error("segment cannot be opened", "file", f.name, "err", err)
@@ -273,23 +278,27 @@ func (t *Tail) add(b *segment.Block) {
 func (t *Tail) addMeta(b *segment.Block) {
 	snapshot, readers := false, uint32(0)
 	m := frame.Meta{
-		Reader: func(r *frame.Reader) { t.Readers[r.Name] = *r },
-		State:  func(s *frame.State) { t.Dropped, readers = s.Dropped, s.Readers },
-		Clock:  func(c *frame.Clock) { t.Clock, snapshot = *c, true },
+		Reader: func(r *frame.Reader) {
+			if r.Ord <= t.void {
+				t.Readers[r.Name] = *r
+			}
+		},
+		State: func(s *frame.State) { t.Dropped, readers = s.Dropped, s.Readers },
+		Clock: func(c *frame.Clock) { t.Clock, snapshot = *c, true },
 		Drop: func(d *frame.Drop) {
 			t.drop(d)
-			if d.From == t.Ord {
+			if d.From == t.Ord && d.To <= t.void {
 				t.Ord, t.NextSeq = d.To, max(t.NextSeq, d.LastSeq+1)
 			}
 		},
 		Skip: func(s frame.Gap) {
-			if s.From == t.Ord {
+			if s.From == t.Ord && s.To <= t.void {
 				t.Ord, t.NextSeq = s.To, max(t.NextSeq, s.LastSeq+1)
 			}
 		},
 		Footer: func(f *frame.Footer) {
 			t.Clean = f.Clean
-			t.Ord, t.NextSeq = max(t.Ord, f.EndOrd), max(t.NextSeq, f.NextSeq)
+			t.Ord, t.NextSeq = max(t.Ord, min(f.EndOrd, t.void)), max(t.NextSeq, f.NextSeq)
 		},
 	}
 	_ = m.Read(b.Payload) // frames before a corrupt one count
@@ -330,7 +339,7 @@ func (s *Store) rewrite(r io.ReaderAt, f *file, proven, end int64) error {
 		return err
 	}
 	defer w.Close() // it was synced
-	buf := make([]byte, 64<<10)
+	buf := make([]byte, min(64<<10, end-proven))
 	for at := proven; at < end; {
 		n, err := r.ReadAt(buf[:min(int64(len(buf)), end-at)], at)
 		if n == 0 && err != nil {
@@ -349,7 +358,7 @@ func (s *Store) rewrite(r io.ReaderAt, f *file, proven, end int64) error {
 
 // zeros says that a file holds nothing but zeros between two offsets.
 func zeros(r io.ReaderAt, from, to int64) bool {
-	buf := make([]byte, 64<<10)
+	buf := make([]byte, min(64<<10, max(0, to-from)))
 	for at := from; at < to; {
 		n, err := r.ReadAt(buf[:min(int64(len(buf)), to-at)], at)
 		if slices.ContainsFunc(buf[:n], func(c byte) bool { return c != 0 }) {

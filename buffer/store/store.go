@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"fieldferry/buffer/disk"
+	"fieldferry/buffer/latency"
 	"fieldferry/buffer/segment"
 )
 
@@ -63,6 +64,7 @@ type Usage struct {
 	Syncs      uint64
 	LastSync   time.Duration // how long it took
 	MaxSync    time.Duration
+	SyncTimes  latency.Times
 }
 
 // Usage returns the present state.

@@ -209,6 +209,7 @@ func (s *Store) Sync() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.usage.Syncs++
+	s.usage.SyncTimes.Add(took)
 	s.usage.LastSync, s.usage.MaxSync = took, max(s.usage.MaxSync, took)
 	w.seg.end = w.next
 	return nil

@@ -59,6 +59,11 @@ func (f checkFlags) run(c *cobra.Command, dir string) error {
 			return failed(err)
 		}
 		fmt.Fprint(out, safeLines(text.String()))
+		if cfg != nil {
+			for _, line := range gateway.BusTimes(cfg) {
+				fmt.Fprintln(out, safe(line))
+			}
+		}
 	}
 	if len(faults) > 0 {
 		return &coded{code: exitFaults}

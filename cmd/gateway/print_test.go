@@ -34,8 +34,10 @@ func TestSafe(t *testing.T) {
 func TestPrintStatusIsSafe(t *testing.T) {
 	raw, err := json.Marshal(map[string]any{
 		"health": map[string]string{"sentence": "1 of 1 devices is down"}, "fault": hostile,
+		"links":   []any{map[string]any{"name": hostile, "state": "up", "budget": hostile}},
 		"devices": []any{map[string]any{"name": "press", "state": "down", "error": hostile}},
-		"uplinks": []any{map[string]any{"name": "plant", "broker": hostile, "error": hostile}},
+		"uplinks": []any{map[string]any{"name": "plant", "broker": hostile, "error": hostile, "dropped": []any{map[string]any{"reason": "max bytes", "samples": 5}}}},
+		"buffer":  map[string]any{"state": "down", "error": hostile, "bytes": 3 << 20},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -44,8 +46,8 @@ func TestPrintStatusIsSafe(t *testing.T) {
 	if err := printStatus(&b, raw); err != nil {
 		t.Fatal(err)
 	}
-	if got := strings.ReplaceAll(b.String(), "\n", ""); strings.ContainsFunc(got, dangerous) || strings.Count(b.String(), "\n") != 8 {
-		t.Errorf("got %q, want 8 lines without control characters", b.String())
+	if got := strings.ReplaceAll(b.String(), "\n", ""); strings.ContainsFunc(got, dangerous) || strings.Count(b.String(), "\n") != 11 {
+		t.Errorf("got %q, want 11 lines without control characters", b.String())
 	}
 }
 

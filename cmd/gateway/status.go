@@ -41,7 +41,14 @@ type status struct {
 	Health struct {
 		Sentence string `json:"sentence"`
 	} `json:"health"`
-	Fault   string `json:"fault"`
+	Fault string `json:"fault"`
+	Links []struct {
+		Name     string  `json:"name"`
+		State    string  `json:"state"`
+		Used     float64 `json:"used"`
+		Budget   string  `json:"budget"`
+		Overruns uint64  `json:"overruns"`
+	} `json:"links"`
 	Devices []struct {
 		Name   string `json:"name"`
 		Link   string `json:"link"`
@@ -52,13 +59,37 @@ type status struct {
 		Error  string `json:"error"`
 	} `json:"devices"`
 	Uplinks []struct {
-		Name      string `json:"name"`
-		Broker    string `json:"broker"`
-		State     string `json:"state"`
-		Pending   uint64 `json:"pending"`
-		Delivered uint64 `json:"delivered"`
-		Error     string `json:"error"`
+		Name      string    `json:"name"`
+		Broker    string    `json:"broker"`
+		State     string    `json:"state"`
+		Pending   uint64    `json:"pending"`
+		Delivered uint64    `json:"delivered"`
+		Dropped   []byCause `json:"dropped"`
+		PutAside  []byCause `json:"put_aside"`
+		Error     string    `json:"error"`
 	} `json:"uplinks"`
+	Buffer bufferState `json:"buffer"`
+}
+
+type byCause struct {
+	Reason  string `json:"reason"`
+	Samples uint64 `json:"samples"`
+}
+
+type bufferState struct {
+	State    string    `json:"state"`
+	Error    string    `json:"error"`
+	Failing  int64     `json:"failing_since"`
+	Bytes    int64     `json:"bytes"`
+	MaxBytes int64     `json:"max_bytes"`
+	Oldest   int64     `json:"oldest"`
+	Written  uint64    `json:"written_bytes"`
+	Aside    int       `json:"set_aside"`
+	Dropped  []byCause `json:"dropped"`
+	Syncs    struct {
+		Last float64 `json:"last_seconds"`
+		Max  float64 `json:"max_seconds"`
+	} `json:"syncs"`
 }
 
 func printStatus(out io.Writer, raw json.RawMessage) error {
@@ -71,15 +102,36 @@ func printStatus(out io.Writer, raw json.RawMessage) error {
 		fmt.Fprintln(out, "The newest configuration does not run: "+safe(s.Fault))
 	}
 	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
+	fmt.Fprintln(w, "\nLINK\tSTATE\tUSED\tOVERRUNS\tBUS TIME")
+	for _, l := range s.Links {
+		fmt.Fprintf(w, "%s\t%s\t%.0f %%\t%d\t%s\n", safe(l.Name), safe(l.State), 100*l.Used, l.Overruns, safe(l.Budget))
+	}
 	fmt.Fprintln(w, "\nDEVICE\tLINK\tSTATE\tFOR\tTAGS\tMISSED\tERROR")
 	for _, d := range s.Devices {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%d\t%s\n", safe(d.Name), safe(d.Link), safe(d.State), ago(s.Now, d.Since), d.Tags, d.Missed, safe(d.Error))
 	}
-	fmt.Fprintln(w, "\nUPLINK\tBROKER\tSTATE\tPENDING\tDELIVERED\tERROR")
+	fmt.Fprintln(w, "\nUPLINK\tBROKER\tSTATE\tPENDING\tDELIVERED\tMISSING\tERROR")
 	for _, u := range s.Uplinks {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%d\t%s\n", safe(u.Name), safe(u.Broker), safe(u.State), u.Pending, u.Delivered, safe(u.Error))
+		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%d\t%d\t%s\n", safe(u.Name), safe(u.Broker), safe(u.State), u.Pending, u.Delivered, samples(u.Dropped)+samples(u.PutAside), safe(u.Error))
 	}
+	b := &s.Buffer
+	fmt.Fprintln(w, "\nBUFFER\tUSED\tOF\tWAITING FOR\tWRITTEN\tLAST SYNC\tSLOWEST\tDROPPED\tSET ASIDE\tERROR")
+	fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%d\t%d\t%s\n", safe(b.State), mebibytes(uint64(b.Bytes)), mebibytes(uint64(b.MaxBytes)), ago(s.Now, b.Oldest),
+		mebibytes(b.Written), span(b.Syncs.Last), span(b.Syncs.Max), samples(b.Dropped), b.Aside, safe(b.Error))
 	return w.Flush()
+}
+
+func samples(by []byCause) (n uint64) {
+	for _, c := range by {
+		n += c.Samples
+	}
+	return n
+}
+
+func mebibytes(n uint64) string { return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20)) }
+
+func span(seconds float64) string {
+	return time.Duration(seconds * float64(time.Second)).Round(100 * time.Microsecond).String()
 }
 
 func ago(now, since int64) string {

@@ -1,5 +1,5 @@
-// Package modbus is the driver of Modbus TCP and Modbus RTU, registered as
-// modbus-tcp and modbus-rtu.
+// Package modbus is the driver of Modbus TCP, RTU and ASCII, registered as
+// modbus-tcp, modbus-rtu and modbus-ascii.
 //
 // A link is one TCP connection or one serial line with any number of units on
 // it. The tags of a device that share a sampling interval are put into block

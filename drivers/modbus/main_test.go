@@ -33,7 +33,7 @@ func newLink(t testing.TB, driver, endpoint string, units map[int][]string) *tag
 	if !ok {
 		t.Fatalf("no driver %s", driver)
 	}
-	l := &tag.Link{Name: "line", Driver: driver, Endpoint: endpoint, Options: d.Options().Link}
+	l := &tag.Link{Name: "line", Driver: driver, Endpoint: endpoint, StateDir: t.TempDir(), Options: d.Options().Link}
 	setTimeout(l, short)
 	n := 0
 	for u := range 256 {
@@ -42,6 +42,9 @@ func newLink(t testing.TB, driver, endpoint string, units map[int][]string) *tag
 		}
 		do := d.Options().Device.(*DeviceOptions)
 		do.UnitID = u
+		if err := do.Coalesce.UnmarshalText([]byte("gap:8")); err != nil { // so that tests know what is asked
+			t.Fatal(err)
+		}
 		dev := &tag.Device{Name: fmt.Sprintf("d%d", u), Link: l, Options: do}
 		for _, s := range units[u] {
 			f := append(strings.Fields(s), "", "", "")
@@ -63,7 +66,7 @@ func newLink(t testing.TB, driver, endpoint string, units map[int][]string) *tag
 	}
 	for _, dev := range l.Devices {
 		for _, tg := range dev.Tags {
-			if lay, _ := layoutOf(tg); lay.Partial() || !lay.Table.Writable() {
+			if lay, _ := layoutOf(tg); !lay.Table.Writable() {
 				tg.Access = tag.AccessRead
 			}
 		}

@@ -4,56 +4,60 @@ import (
 	"fmt"
 	"time"
 
-	"fieldferry/drivers/modbus/plan"
+	"fieldferry/drivers/modbus/layout"
+	"fieldferry/drivers/modbus/option"
 	"fieldferry/drivers/modbus/tty"
 	"fieldferry/drivers/modbus/wire"
+	"fieldferry/drivers/modbus/wire/line"
+	"fieldferry/drivers/modbus/wire/tcp"
 	"fieldferry/tag"
 )
 
-// LinkOptions are the keys of a link that both drivers have.
+// LinkOptions are the keys of a link that all three drivers have.
 type LinkOptions struct {
 	Timeout              time.Duration `yaml:"timeout"`                // how long a device may take to answer, up to 60s; default 1s
 	PauseAfterConnect    time.Duration `yaml:"pause_after_connect"`    // before the first request, up to 10s; default none
 	PauseBetweenRequests time.Duration `yaml:"pause_between_requests"` // between an answer and the next request, up to 10s; default none
+	Backup               string        `yaml:"backup"`                 // a second endpoint, used while the first does not answer; default none
+	FailBack             time.Duration `yaml:"fail_back"`              // how often the first is tried meanwhile, 1s to 24h; default 30s
+	Allow                []string      `yaml:"allow"`                  // with listen://, the addresses or networks (10.1.0.0/24) that may dial in; default nobody
 }
 
 // TCPOptions are the keys of a modbus-tcp link.
 type TCPOptions struct {
 	LinkOptions   `yaml:",inline"`
 	AcceptAnyUnit bool `yaml:"accept_any_unit"` // accept answers that name another unit id, as some gateways send; default no
+	Pipeline      int  `yaml:"pipeline"`        // most requests under way at once, 1-16; default 1, since many devices cope with no more
 }
 
-// RTUOptions are the keys of a modbus-rtu link.
+// RTUOptions are the keys of a modbus-rtu or modbus-ascii link.
 type RTUOptions struct {
 	LinkOptions `yaml:",inline"`
-	Serial      tty.Settings  `yaml:"serial"`      // of a serial port; default 9600 8N1
+	Serial      tty.Settings  `yaml:"serial"`      // of a serial port; default 9600 8N1, in ASCII 9600 7E1
 	LateWindow  time.Duration `yaml:"late_window"` // how long an answer may still come after its timeout; default (0) three timeouts, at least 1s
+	FrameGap    time.Duration `yaml:"frame_gap"`   // the silence between two frames, up to 1s; default (0) 3.5 characters, and 1.75ms above 19200 baud
+	Echo        string        `yaml:"echo"`        // whether the line gives back what is sent: off, on or auto; default auto
 }
 
 // DeviceOptions are the keys of a device.
-type DeviceOptions struct {
-	UnitID        int  `yaml:"unit_id"`        // 1-255; default 1
-	MaxRegisters  int  `yaml:"max_registers"`  // most registers that one read may ask the device for, 1-125; default 125
-	MaxBits       int  `yaml:"max_bits"`       // most coils or discrete inputs that one read may ask it for, 1-2000; default 2000
-	WriteMultiple bool `yaml:"write_multiple"` // write even a single coil or register with function 15 or 16; default no
-}
+type DeviceOptions = option.Device
 
 // TagOptions are the keys of a tag.
-type TagOptions struct {
-	ByteOrder string `yaml:"byte_order"` // ABCD, BADC, CDAB, DCBA or their 64-bit kin; AB or BA for one register; default ABCD
-	Length    int    `yaml:"length"`     // registers of a string or raw tag, 1-125
-}
+type TagOptions = option.Tag
 
-func defaultLink() LinkOptions { return LinkOptions{Timeout: time.Second} }
+func defaultLink() LinkOptions { return LinkOptions{Timeout: time.Second, FailBack: 30 * time.Second} }
 
-func defaultTCP() TCPOptions { return TCPOptions{LinkOptions: defaultLink()} }
+func defaultTCP() TCPOptions { return TCPOptions{LinkOptions: defaultLink(), Pipeline: 1} }
 
 func defaultRTU() RTUOptions {
-	return RTUOptions{LinkOptions: defaultLink(), Serial: tty.Default()}
+	return RTUOptions{LinkOptions: defaultLink(), Serial: tty.Default(), Echo: "auto"}
 }
 
-func defaultDevice() DeviceOptions {
-	return DeviceOptions{UnitID: 1, MaxRegisters: 125, MaxBits: 2000}
+// defaultASCII is 7E1, as the standard has it.
+func defaultASCII() RTUOptions {
+	o := defaultRTU()
+	o.Serial.DataBits, o.Serial.Parity = 7, "even"
+	return o
 }
 
 // of returns the options that hang at a place, or the defaults where nothing
@@ -65,41 +69,31 @@ func of[T any](options any, fallback func() T) T {
 	return fallback()
 }
 
-func deviceOptions(d *tag.Device) DeviceOptions {
-	if d == nil {
-		return defaultDevice()
-	}
-	return of(d.Options, defaultDevice)
-}
+func deviceOptions(d *tag.Device) DeviceOptions { return option.OfDevice(d) }
 
-func tagOptions(t *tag.Tag) TagOptions {
-	return of(t.Options, func() TagOptions { return TagOptions{} })
-}
-
-func (o DeviceOptions) limits() plan.Limits {
-	return plan.Limits{MaxRegisters: o.MaxRegisters, MaxBits: o.MaxBits}
-}
+// layoutOf tells where a tag lies, or everything that is wrong with it.
+func layoutOf(t *tag.Tag) (layout.Layout, tag.Faults) { return option.Layout(t) }
 
 // wire turns the options of a link into what the link layer takes.
 func (o LinkOptions) wire(l *tag.Link) wire.Options {
-	w := wire.Options{Timeout: o.Timeout, PauseAfterConnect: o.PauseAfterConnect, Pause: o.PauseBetweenRequests}
+	w := wire.Options{Timeout: o.Timeout, Pause: o.PauseBetweenRequests}
 	for _, d := range l.Devices {
-		w.Units = append(w.Units, byte(deviceOptions(d).UnitID))
+		if o := deviceOptions(d); !o.Broadcast { // nobody answers a broadcast
+			w.Units = append(w.Units, byte(o.UnitID))
+		}
 	}
 	return w
 }
 
-func (o LinkOptions) faults() tag.Faults {
-	var faults tag.Faults
-	for _, x := range []struct {
-		path        string
-		value       time.Duration
-		least, most time.Duration
-	}{
-		{"timeout", o.Timeout, time.Millisecond, time.Minute},
-		{"pause_after_connect", o.PauseAfterConnect, 0, 10 * time.Second},
-		{"pause_between_requests", o.PauseBetweenRequests, 0, 10 * time.Second},
-	} {
+// span is a duration with its limits.
+type span struct {
+	path        string
+	value       time.Duration
+	least, most time.Duration
+}
+
+func spanFaults(spans ...span) (faults tag.Faults) {
+	for _, x := range spans {
 		if x.value < x.least || x.value > x.most {
 			faults = append(faults, tag.Fault{Path: x.path, Text: fmt.Sprintf("%v is outside %v to %v", x.value, x.least, x.most), Hint: "write a duration such as 500ms"})
 		}
@@ -107,34 +101,37 @@ func (o LinkOptions) faults() tag.Faults {
 	return faults
 }
 
-func (o RTUOptions) faults() tag.Faults {
+func (o LinkOptions) faults() tag.Faults {
+	return spanFaults(
+		span{"timeout", o.Timeout, time.Millisecond, time.Minute},
+		span{"pause_after_connect", o.PauseAfterConnect, 0, 10 * time.Second},
+		span{"pause_between_requests", o.PauseBetweenRequests, 0, 10 * time.Second},
+		span{"fail_back", o.FailBack, time.Second, 24 * time.Hour},
+	)
+}
+
+func (o TCPOptions) faults() tag.Faults {
 	faults := o.LinkOptions.faults()
-	if o.LateWindow < 0 || o.LateWindow > time.Hour {
-		faults = append(faults, tag.Fault{Path: "late_window", Text: fmt.Sprintf("%v is outside 0s to 1h", o.LateWindow), Hint: "leave it out for three timeouts"})
-	}
-	for _, f := range o.Serial.Faults() {
-		f.Path = "serial." + f.Path
-		faults = append(faults, f)
+	if o.Pipeline < 1 || o.Pipeline > tcp.MaxDepth {
+		faults = append(faults, tag.Fault{Path: "pipeline", Text: fmt.Sprintf("%d requests at once is outside 1-%d", o.Pipeline, tcp.MaxDepth), Hint: "leave it at 1 unless the device's manual allows more"})
 	}
 	return faults
 }
 
-func (o DeviceOptions) faults() tag.Faults {
-	var faults tag.Faults
-	fault := func(path, hint, format string, args ...any) {
-		faults = append(faults, tag.Fault{Path: path, Text: fmt.Sprintf(format, args...), Hint: hint})
+// echoes are the values of the key echo.
+var echoes = map[string]line.Echo{"auto": line.EchoAuto, "off": line.EchoOff, "on": line.EchoOn}
+
+func (o RTUOptions) faults() tag.Faults {
+	faults := append(o.LinkOptions.faults(), spanFaults(
+		span{"late_window", o.LateWindow, 0, time.Hour},
+		span{"frame_gap", o.FrameGap, 0, time.Second},
+	)...)
+	if _, ok := echoes[o.Echo]; !ok {
+		faults = append(faults, tag.Fault{Path: "echo", Text: fmt.Sprintf("unknown echo %q", o.Echo), Hint: "use auto, off or on"})
 	}
-	switch {
-	case o.UnitID == 0:
-		fault("unit_id", "use the address set at the device, 1-247", "unit id 0 is the broadcast, which nobody answers")
-	case o.UnitID < 1 || o.UnitID > 255:
-		fault("unit_id", "use the address set at the device, 1-247", "unit id %d is outside 1-255", o.UnitID)
-	}
-	if o.MaxRegisters < 1 || o.MaxRegisters > 125 {
-		fault("max_registers", "Modbus allows 125", "%d registers in one read is outside 1-125", o.MaxRegisters)
-	}
-	if o.MaxBits < 1 || o.MaxBits > 2000 {
-		fault("max_bits", "Modbus allows 2000", "%d bits in one read is outside 1-2000", o.MaxBits)
+	for _, f := range o.Serial.Faults() {
+		f.Path = "serial." + f.Path
+		faults = append(faults, f)
 	}
 	return faults
 }

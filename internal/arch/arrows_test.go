@@ -52,11 +52,11 @@ var places = []place{
 
 	{"configs", files, []string{"tag", "drivers", "buffer", "mapping/...", "mqtt/...", "web"}, "fills the Config of every part"},
 
-	{"internal/gateway", assembly, []string{"tag", "drivers/...", "live", "command", "mapping/...", "buffer", "mqtt/...", "configs/...", "web/..."}, "assembles everything"},
+	{"internal/gateway", assembly, []string{"tag", "drivers/...", "live", "command", "mapping/...", "buffer/...", "mqtt/...", "configs/...", "web/..."}, "assembles everything"},
 	{"internal/demo", assembly, []string{"tag", "drivers/...", "configs/..."}, "a plant to look at, beside the gateway"},
 
-	{"cmd/gateway", command, []string{"tag", "drivers/...", "buffer", "configs/...", "web/...", "internal/gateway/...", "internal/demo/..."}, "the command line"},
-	{"bench", command, []string{"tag", "drivers/...", "live", "command", "mapping/...", "buffer", "mqtt/...", "configs/...", "web/...", "internal/gateway/...", "internal/demo/...", "internal/peers/..."}, "measures every part and the whole"},
+	{"cmd/gateway", command, []string{"tag", "drivers/...", "buffer/...", "configs/...", "web/...", "internal/gateway/...", "internal/demo/..."}, "the command line"},
+	{"bench", command, []string{"tag", "drivers/...", "live", "command", "mapping/...", "buffer/...", "mqtt/...", "configs/...", "web/...", "internal/gateway/...", "internal/demo/...", "internal/peers/..."}, "measures every part and the whole"},
 
 	{"internal/peers", vocabulary, nil, "starts programs for tests; part of none"},
 	{"internal/arch", vocabulary, nil, "tests of the module itself"},

@@ -10,6 +10,7 @@ import (
 	"fieldferry/configs"
 	"fieldferry/configs/revision"
 	"fieldferry/drivers"
+	"fieldferry/internal/gateway/budget"
 	"fieldferry/internal/gateway/difference"
 	"fieldferry/mapping"
 	"fieldferry/mapping/calc"
@@ -26,9 +27,13 @@ func (g *Gateway) load(dir string, drafts map[string][]byte) (*configs.Gateway, 
 func Check(o Options) (*configs.Gateway, error) { return load(o, o.ConfigDir, calc.New(nil), nil) }
 
 func load(o Options, dir string, calcDriver drivers.Driver, drafts map[string][]byte) (*configs.Gateway, error) {
-	return configs.Load(dir, configs.LoadOptions{
+	cfg, err := configs.Load(dir, configs.LoadOptions{
 		Admin: o.AdminFile, Drivers: map[string]drivers.Driver{"calc": calcDriver}, Across: calc.Bind, Drafts: drafts,
 	})
+	if err == nil {
+		budget.SetStateDirs(cfg.Links, cfg.Buffer.Dir)
+	}
+	return cfg, err
 }
 
 // adopt puts a configuration into force: what did not change is not touched.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"fieldferry/buffer"
+	"fieldferry/buffer/latency"
 	"fieldferry/configs"
 	"fieldferry/drivers/acquire"
 	"fieldferry/tag"
@@ -35,7 +36,9 @@ func (g *Gateway) Status() plant.Status {
 	}
 	for _, p := range links {
 		ls := p.runner.Stats()
-		st.Links = append(st.Links, linkStatus(p.link, &ls))
+		out := linkStatus(p.link, &ls)
+		p.budget.Fill(&out)
+		st.Links = append(st.Links, out)
 		for i := range ls.Devices {
 			st.Devices = append(st.Devices, deviceStatus(p.link.Devices[i], &ls, &ls.Devices[i]))
 		}
@@ -125,9 +128,15 @@ func (g *Gateway) Value(t *tag.Tag) plant.Value {
 func bufferStatus(cfg *configs.Gateway, s *buffer.Stats, now time.Time) plant.Buffer {
 	out := plant.Buffer{
 		State: plant.Up, Bytes: s.Bytes, MaxBytes: int64(cfg.Buffer.MaxBytes), Appended: s.Appended, Dropped: s.Dropped,
+		Segments: s.Segments, InMemory: s.InMemory, Shared: s.Shared, Skipped: s.Skipped, Oversized: s.Oversized, Written: s.Written,
+		Failures: s.Failures, Aside: s.SetAside, AsideSize: s.SetAsideBytes,
+		Syncs: plant.Times{Count: s.SyncTimes.Count, Sum: s.SyncTimes.Sum, Last: s.SyncTimes.Last, Max: s.SyncTimes.Max, Up: map[time.Duration]uint64{}},
+	}
+	for i, n := range s.SyncTimes.Up {
+		out.Syncs.Up[latency.Bound(i)] = n
 	}
 	if s.Degraded != nil {
-		out.State, out.Error = plant.Down, s.Degraded.Error()
+		out.State, out.Error, out.Failing = plant.Down, s.Degraded.Error(), now.Add(-s.DegradedFor)
 	}
 	var oldest time.Duration
 	for i := range s.Readers {

@@ -41,6 +41,7 @@ func (g *Gateway) startUplink(cfg *configs.Gateway, c mqtt.Config) (*uplinkPart,
 	}
 	u, err := mqtt.New(c, mqtt.Deps{
 		Reader: r, Encoder: enc, Commands: g.commands, Log: g.log, Clock: time.Now,
+		Ledger:  func() mqtt.Ledger { return g.ledger(c.Name) },
 		Gateway: mqtt.Identity{Name: cfg.Name, Version: g.opts.Version, BufferID: g.buffer.ID(), Epoch: g.buffer.Stats().Epoch},
 	})
 	if err != nil {
@@ -55,6 +56,17 @@ func (g *Gateway) startUplink(cfg *configs.Gateway, c mqtt.Config) (*uplinkPart,
 		}
 	})
 	return p, nil
+}
+
+// ledger is the account of an uplink's reader.
+func (g *Gateway) ledger(uplink string) mqtt.Ledger {
+	s := g.buffer.Stats()
+	for i := range s.Readers {
+		if s.Readers[i].Name == uplink {
+			return mqtt.LedgerOf(&s.Readers[i])
+		}
+	}
+	return mqtt.Ledger{}
 }
 
 // stop ends the uplink in order and returns when nothing of it runs any more.
@@ -82,7 +94,8 @@ func uplinkStatus(p *uplinkPart, b *buffer.Stats, now time.Time) plant.Uplink {
 	}
 	for i := range b.Readers {
 		if r := &b.Readers[i]; r.Name == p.config.Name {
-			out.Pending = r.Pending
+			out.Pending, out.PendingBytes = r.Pending, r.PendingBytes
+			out.Produced, out.Settled, out.Filtered, out.Dropped, out.PutAside = r.Appended, r.Delivered, r.Filtered, r.Dropped, r.PutAside
 			if r.Pending > 0 {
 				out.Oldest = now.Add(-r.OldestAge)
 			}

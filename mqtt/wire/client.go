@@ -244,6 +244,18 @@ func (c *Client) Publish(ctx context.Context, m *Message) error {
 	return nil
 }
 
+// Tell publishes m at QoS 0: whether it arrives is not known, and it counts
+// for no limit of the broker but the packet's size. It may be called beside
+// Send, and blocks like it. After an error the connection is at its end.
+func (c *Client) Tell(ctx context.Context, m *Message) error {
+	p := m.packet()
+	p.QoS = 0
+	if _, err := c.paho.Publish(ctx, p); err != nil {
+		return fmt.Errorf("publish to %q: %w", m.Topic, err)
+	}
+	return nil
+}
+
 func (m *Message) packet() *paho.Publish {
 	p := &paho.Publish{QoS: 1, Retain: m.Retain, Topic: m.Topic, Payload: m.Payload}
 	if m.Correlation != nil {

@@ -48,6 +48,7 @@ func (o *operations) registerReads(a huma.API) {
 	huma.Register(a, listing[valueList](a, get("/api/values", "values", "The latest values", 404)), o.values)
 	huma.Register(a, get("/api/revision", "revision", "The running revision of the configuration"), o.revision)
 	huma.Register(a, get("/api/history", "history", "The revisions that were applied, newest first"), o.history)
+	huma.Register(a, get("/api/facts", "facts", "What drivers have learnt about devices"), o.facts)
 	huma.Register(a, get("/api/read/{device}/{tag}", "read", "Ask the device for a tag now", 404, 504), o.read)
 }
 
@@ -55,6 +56,7 @@ func (o *operations) registerWrites(a huma.API) {
 	huma.Register(a, post("/api/stream/{stream}/watch", "watch", "Set the tags that a stream shows", 404, 422), o.watch)
 	huma.Register(a, post("/api/draft/check", "check", "What a draft would do", 412, 422, 428), o.check)
 	huma.Register(a, post("/api/draft/apply", "apply", "Make a draft the running configuration", 412, 422, 428), o.apply)
+	huma.Register(a, post("/api/facts/forget", "forget", "Forget what was learnt about a device", 404, 422), o.forget)
 	huma.Register(a, post("/api/reload", "reload", "Read the configuration directory again", 422), o.reload)
 }
 

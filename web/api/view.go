@@ -39,6 +39,12 @@ type link struct {
 	Requested float64 `json:"requested_seconds" doc:"The shortest sampling interval asked for."`
 	Measured  float64 `json:"measured_seconds" doc:"How long one round of all due reads takes; 0: unknown."`
 	Cycles    uint64  `json:"cycles"`
+
+	Achievable float64 `json:"achievable_seconds" doc:"The shortest sampling interval that the link can keep; 0: unknown."`
+	Planned    float64 `json:"planned_use" doc:"Share of the link's time that all reads asked for take; above 1 it cannot keep up; 0: unknown."`
+	Used       float64 `json:"used" doc:"Share of the link's time that reads took lately; 0: unknown."`
+	Budget     string  `json:"budget" doc:"The same in words: what was asked, what is achievable, who costs most; empty: unknown."`
+
 	Overruns  uint64  `json:"overruns" doc:"Reads skipped because the one before still ran."`
 	Connects  uint64  `json:"connects"`
 }
@@ -69,6 +75,13 @@ type uplink struct {
 	Delivered uint64  `json:"delivered"`
 	Refused   uint64  `json:"refused" doc:"Samples put aside because the broker would never take them."`
 	AckDelay  float64 `json:"ack_delay_seconds"`
+
+	Produced     uint64  `json:"produced" doc:"Samples that were for it, over all restarts: settled + filtered + dropped + put_aside + pending."`
+	Settled      uint64  `json:"settled" doc:"Those that it has delivered."`
+	Filtered     uint64  `json:"filtered"`
+	Dropped      []drops `json:"dropped" doc:"Those that the buffer lost."`
+	PutAside     []drops `json:"put_aside" doc:"Those that the broker would never take."`
+	PendingBytes int64   `json:"pending_bytes" doc:"About what the pending samples take."`
 }
 
 type buffer struct {
@@ -79,6 +92,31 @@ type buffer struct {
 	Oldest   int64   `json:"oldest"`
 	Appended uint64  `json:"appended"`
 	Dropped  []drops `json:"dropped"`
+
+	Segments  int    `json:"segments"`
+	InMemory  int    `json:"in_memory_bytes" doc:"Not durable yet."`
+	Shared    bool   `json:"shared" doc:"What is in memory outlives the process."`
+	Skipped   uint64 `json:"skipped" doc:"Samples of this run that never had to be written."`
+	Oversized uint64 `json:"oversized" doc:"Samples of this run whose value was too large to keep."`
+	Written   uint64 `json:"written_bytes" doc:"Of this run."`
+	Failures  uint64 `json:"failures" doc:"Writes and syncs of this run that failed."`
+	Failing   int64  `json:"failing_since" doc:"Since when it cannot write; 0: it can."`
+	Aside     int    `json:"set_aside" doc:"Damaged files that are kept."`
+	AsideSize int64  `json:"set_aside_bytes"`
+	Syncs     times  `json:"syncs"`
+}
+
+type times struct {
+	Count uint64  `json:"count"`
+	Mean  float64 `json:"mean_seconds"`
+	Last  float64 `json:"last_seconds"`
+	Max   float64 `json:"max_seconds"`
+	Up    []step  `json:"up"`
+}
+
+type step struct {
+	Bound float64 `json:"bound_seconds"`
+	Count uint64  `json:"count" doc:"How often it took no longer."`
 }
 
 type drops struct {
@@ -128,6 +166,7 @@ func viewLink(l *plant.Link) link {
 	return link{
 		Name: l.Name, Driver: l.Driver, Endpoint: l.Endpoint, State: string(l.State), Since: stream.Millis(l.Since), Error: l.Error,
 		Requested: seconds(l.Requested), Measured: seconds(l.Measured), Cycles: l.Cycles, Overruns: l.Overruns, Connects: l.Connects,
+		Achievable: seconds(l.Achievable), Planned: l.Planned, Used: l.Used, Budget: l.Budget,
 	}
 }
 
@@ -143,16 +182,35 @@ func viewUplink(u *plant.Uplink) uplink {
 		Name: u.Name, Broker: u.Broker, Format: u.Format, State: string(u.State), Since: stream.Millis(u.Since), Error: u.Error,
 		Pending: u.Pending, Oldest: stream.Millis(u.Oldest), InFlight: u.InFlight, Delivered: u.Delivered, Refused: u.Refused,
 		AckDelay: seconds(u.AckDelay),
+		Produced: u.Produced, Settled: u.Settled, Filtered: u.Filtered, Dropped: viewDrops(u.Dropped), PutAside: viewDrops(u.PutAside),
+		PendingBytes: u.PendingBytes,
 	}
 }
 
 func viewBuffer(b *plant.Buffer) buffer {
-	v := buffer{
+	return buffer{
 		State: string(b.State), Error: b.Error, Bytes: b.Bytes, MaxBytes: b.MaxBytes,
-		Oldest: stream.Millis(b.Oldest), Appended: b.Appended, Dropped: []drops{},
+		Oldest: stream.Millis(b.Oldest), Appended: b.Appended, Dropped: viewDrops(b.Dropped),
+		Segments: b.Segments, InMemory: b.InMemory, Shared: b.Shared, Skipped: b.Skipped, Oversized: b.Oversized, Written: b.Written,
+		Failures: b.Failures, Failing: stream.Millis(b.Failing), Aside: b.Aside, AsideSize: b.AsideSize, Syncs: viewTimes(&b.Syncs),
 	}
-	for _, reason := range slices.Sorted(maps.Keys(b.Dropped)) {
-		v.Dropped = append(v.Dropped, drops{reason, b.Dropped[reason]})
+}
+
+func viewDrops(by map[string]uint64) []drops {
+	v := []drops{}
+	for _, reason := range slices.Sorted(maps.Keys(by)) {
+		v = append(v, drops{reason, by[reason]})
+	}
+	return v
+}
+
+func viewTimes(t *plant.Times) times {
+	v := times{Count: t.Count, Last: seconds(t.Last), Max: seconds(t.Max), Up: []step{}}
+	if t.Count > 0 {
+		v.Mean = seconds(t.Sum) / float64(t.Count)
+	}
+	for _, bound := range slices.Sorted(maps.Keys(t.Up)) {
+		v.Up = append(v.Up, step{seconds(bound), t.Up[bound]})
 	}
 	return v
 }

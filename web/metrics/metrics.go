@@ -88,6 +88,10 @@ var uplinks = []figure[plant.Uplink]{
 	gauge("uplink_in_flight_messages", "Messages sent and not yet acknowledged.", "uplink", func(u *plant.Uplink) float64 { return float64(u.InFlight) }),
 	gauge("uplink_ack_delay_seconds", "Time from sending to acknowledgement.", "uplink", func(u *plant.Uplink) float64 { return u.AckDelay.Seconds() }),
 	counter("uplink_delivered_samples_total", "Samples delivered.", "uplink", func(u *plant.Uplink) uint64 { return u.Delivered }),
+	gauge("uplink_pending_bytes", "About what the samples not delivered yet take.", "uplink", func(u *plant.Uplink) float64 { return float64(u.PendingBytes) }),
+	counter("uplink_produced_samples_total", "Samples that were for the uplink, over all restarts.", "uplink", func(u *plant.Uplink) uint64 { return u.Produced }),
+	counter("uplink_settled_samples_total", "Samples delivered, over all restarts.", "uplink", func(u *plant.Uplink) uint64 { return u.Settled }),
+	counter("uplink_filtered_samples_total", "Samples not meant for the uplink, over all restarts.", "uplink", func(u *plant.Uplink) uint64 { return u.Filtered }),
 	counter("uplink_refused_samples_total", "Samples put aside because the broker would never take them.", "uplink", func(u *plant.Uplink) uint64 { return u.Refused }),
 }
 
@@ -96,11 +100,25 @@ var buffers = []figure[plant.Buffer]{
 	gauge("buffer_bytes", "Bytes in use.", "", func(b *plant.Buffer) float64 { return float64(b.Bytes) }),
 	gauge("buffer_max_bytes", "Bound of the bytes in use.", "", func(b *plant.Buffer) float64 { return float64(b.MaxBytes) }),
 	counter("buffer_appended_samples_total", "Samples appended.", "", func(b *plant.Buffer) uint64 { return b.Appended }),
+	counter("buffer_skipped_samples_total", "Samples that never had to be written.", "", func(b *plant.Buffer) uint64 { return b.Skipped }),
+	counter("buffer_oversized_samples_total", "Samples whose value was too large to keep.", "", func(b *plant.Buffer) uint64 { return b.Oversized }),
+	counter("buffer_written_bytes_total", "Bytes written.", "", func(b *plant.Buffer) uint64 { return b.Written }),
+	counter("buffer_failures_total", "Writes and syncs that failed.", "", func(b *plant.Buffer) uint64 { return b.Failures }),
+	gauge("buffer_segments", "Files in use.", "", func(b *plant.Buffer) float64 { return float64(b.Segments) }),
+	gauge("buffer_memory_bytes", "Bytes that are not durable yet.", "", func(b *plant.Buffer) float64 { return float64(b.InMemory) }),
+	gauge("buffer_set_aside_files", "Damaged files that are kept.", "", func(b *plant.Buffer) float64 { return float64(b.Aside) }),
+	gauge("buffer_set_aside_bytes", "Bytes of them.", "", func(b *plant.Buffer) float64 { return float64(b.AsideSize) }),
+	gauge("buffer_last_sync_seconds", "How long the last sync took.", "", func(b *plant.Buffer) float64 { return b.Syncs.Last.Seconds() }),
+	gauge("buffer_max_sync_seconds", "How long the longest sync of this run took.", "", func(b *plant.Buffer) float64 { return b.Syncs.Max.Seconds() }),
 }
 
 var (
 	oldest  = desc("uplink_oldest_pending_seconds", "Age of the oldest sample not delivered yet; 0: none.", "uplink")
 	dropped = desc("buffer_dropped_samples_total", "Samples dropped before every uplink had them.", "reason")
+	failing = desc("buffer_degraded_seconds", "For how long the buffer cannot write; 0: it can.", "")
+	syncs   = desc("buffer_sync_seconds", "How long syncs of the disk take.", "")
+	lost    = prometheus.NewDesc("fieldferry_uplink_dropped_samples_total", "Samples that the buffer lost before the uplink had them, over all restarts.", []string{"uplink", "reason"}, nil)
+	aside   = prometheus.NewDesc("fieldferry_uplink_put_aside_samples_total", "Samples that the broker would never take, over all restarts.", []string{"uplink", "reason"}, nil)
 	quality = desc("tags", "Readable tags by the quality of their latest value.", "quality")
 )
 
@@ -111,8 +129,9 @@ func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 	describe(ch, uplinks)
 	describe(ch, buffers)
 	ch <- oldest
-	ch <- dropped
-	ch <- quality
+	for _, d := range []*prometheus.Desc{dropped, failing, syncs, lost, aside, quality} {
+		ch <- d
+	}
 }
 
 func describe[T any](ch chan<- *prometheus.Desc, figures []figure[T]) {
@@ -134,11 +153,13 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 		u := &s.Uplinks[i]
 		collect(ch, uplinks, u, u.Name)
 		ch <- prometheus.MustNewConstMetric(oldest, prometheus.GaugeValue, age(s.Now, u.Oldest), u.Name)
+		byReason(ch, lost, u.Dropped, u.Name)
+		byReason(ch, aside, u.PutAside, u.Name)
 	}
 	collect(ch, buffers, &s.Buffer)
-	for reason, n := range s.Buffer.Dropped {
-		ch <- prometheus.MustNewConstMetric(dropped, prometheus.CounterValue, float64(n), reason)
-	}
+	byReason(ch, dropped, s.Buffer.Dropped)
+	ch <- prometheus.MustNewConstMetric(failing, prometheus.GaugeValue, age(s.Now, s.Buffer.Failing))
+	ch <- histogram(syncs, &s.Buffer.Syncs)
 	n := stream.Survey(c.plant)
 	for q, v := range map[string]int{"good": n.Tags - n.Uncertain - n.Bad - n.None, "uncertain": n.Uncertain, "bad": n.Bad, "none": n.None} {
 		ch <- prometheus.MustNewConstMetric(quality, prometheus.GaugeValue, float64(v), q)
@@ -149,6 +170,20 @@ func collect[T any](ch chan<- prometheus.Metric, figures []figure[T], t *T, labe
 	for _, f := range figures {
 		ch <- prometheus.MustNewConstMetric(f.desc, f.kind, f.of(t), label...)
 	}
+}
+
+func byReason(ch chan<- prometheus.Metric, d *prometheus.Desc, counts map[string]uint64, label ...string) {
+	for reason, n := range counts {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(n), append(label, reason)...)
+	}
+}
+
+func histogram(d *prometheus.Desc, t *plant.Times) prometheus.Metric {
+	up := map[float64]uint64{}
+	for bound, n := range t.Up {
+		up[bound.Seconds()] = n
+	}
+	return prometheus.MustNewConstHistogram(d, t.Count, t.Sum.Seconds(), up)
 }
 
 func age(now, t time.Time) float64 {

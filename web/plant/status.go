@@ -41,8 +41,14 @@ type Link struct {
 	Requested time.Duration // the shortest sampling interval asked for on it
 	Measured  time.Duration // how long one round of all its due reads takes at present; 0: unknown
 	Cycles    uint64        // rounds done
-	Overruns  uint64        // reads that were skipped because the one before still ran
-	Connects  uint64        // connections made since the start
+
+	Achievable time.Duration // the shortest sampling interval that it can keep; 0: unknown
+	Planned    float64       // share of its time that all reads asked for take, by what was measured or assumed; above 1 it cannot keep up; 0: unknown
+	Used       float64       // share of its time that reads took lately; 0: unknown
+	Budget     string        // the same in words: what was asked, what is achievable, who costs most; empty: unknown
+
+	Overruns uint64 // reads that were skipped because the one before still ran
+	Connects uint64 // connections made since the start
 }
 
 // Device is one station on a link.
@@ -72,6 +78,15 @@ type Uplink struct {
 	Delivered uint64    // samples since the start
 	Refused   uint64    // samples put aside because the broker would never take them
 	AckDelay  time.Duration
+
+	// Of its account in the buffer, over all restarts: Produced = Settled +
+	// Filtered + all Dropped + all PutAside + Pending.
+	Produced     uint64
+	Settled      uint64 // delivered
+	Filtered     uint64
+	Dropped      map[string]uint64 // lost by the buffer, by reason
+	PutAside     map[string]uint64 // refused by the broker, by reason
+	PendingBytes int64             // about what the pending samples take
 }
 
 // Buffer is the store on disk.
@@ -83,4 +98,24 @@ type Buffer struct {
 	Oldest   time.Time // of the oldest sample kept; zero: empty
 	Appended uint64    // samples since the start
 	Dropped  map[string]uint64
+
+	Segments  int       // files in use
+	InMemory  int       // bytes that are not durable yet
+	Shared    bool      // they outlive the process, in the runtime directory
+	Skipped   uint64    // samples of this run that never had to be written
+	Oversized uint64    // samples of this run whose value was too large to keep
+	Written   uint64    // bytes of this run
+	Failures  uint64    // writes and syncs of this run that failed
+	Failing   time.Time // since when it cannot write; zero: it can
+	Aside     int       // damaged files that are kept
+	AsideSize int64     // and their bytes
+	Syncs     Times
+}
+
+// Times is how long something took in this run.
+type Times struct {
+	Count     uint64
+	Sum       time.Duration
+	Last, Max time.Duration
+	Up        map[time.Duration]uint64 // how often it took no longer than the key
 }

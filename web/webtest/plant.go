@@ -30,6 +30,7 @@ type Plant struct {
 	uplinkDown bool
 	revisions  []plant.Revision
 	reads      int
+	forgot     bool // the fact is forgotten
 }
 
 // New returns a plant of 3 links and 12 devices, 248 tags in all, whose values
@@ -215,7 +216,7 @@ func (p *Plant) Status() plant.Status {
 	s := plant.Status{
 		Gateway: "plant1-line3", Version: "0.1.0-test", Started: p.start, Now: now, Revision: p.revisions[0].ID,
 		Links: []plant.Link{
-			{Name: "line1", Driver: "modbus-rtu", Endpoint: "/dev/serial/by-id/usb-FTDI_FT232R_A50285BI-if00-port0", State: plant.Up, Since: p.start, Requested: 10 * time.Second, Measured: 6100 * time.Millisecond, Cycles: p.steps, Connects: 1},
+			{Name: "line1", Driver: "modbus-rtu", Endpoint: "/dev/serial/by-id/usb-FTDI_FT232R_A50285BI-if00-port0", State: plant.Up, Since: p.start, Requested: 10 * time.Second, Measured: 6100 * time.Millisecond, Achievable: 10 * time.Second, Planned: 0.61, Used: 0.63, Budget: "asked 10s, which takes 61 % of its time; meter03 costs 22 %", Cycles: p.steps, Connects: 1},
 			{Name: "plc", Driver: "modbus-tcp", Endpoint: "tcp://192.168.10.5:502", State: plant.Up, Since: p.start, Requested: 500 * time.Millisecond, Measured: 620 * time.Millisecond, Cycles: p.steps, Overruns: 214, Connects: 2},
 			{Name: "press", Driver: "opcua", Endpoint: "opc.tcp://192.168.10.20:4840", State: plant.Up, Since: p.start, Requested: 250 * time.Millisecond, Measured: 12 * time.Millisecond, Cycles: p.steps, Connects: 1},
 		},
@@ -266,6 +267,30 @@ func (p *Plant) Read(_ context.Context, device, name string) (plant.Value, error
 		v.Time, v.Fresh = p.clock(), p.clock()
 	}
 	return v, nil
+}
+
+// Facts implements plant.Control.
+func (p *Plant) Facts(context.Context) []plant.Fact {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.forgot {
+		return nil
+	}
+	return []plant.Fact{{
+		Link: "line1", ID: "meter03/hr:100-119", Device: "meter03", Text: "refuses holding registers 100-119",
+		Why: "exception 2 (illegal data address) to a read of 125 at 0", Learned: p.start, Retry: p.start.Add(24 * time.Hour),
+	}}
+}
+
+// Forget implements plant.Control.
+func (p *Plant) Forget(_ context.Context, id, _ string) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.forgot || id != "meter03" && id != "meter03/hr:100-119" {
+		return 0, plant.ErrUnknown
+	}
+	p.forgot = true
+	return 1, nil
 }
 
 // Reload implements plant.Control: the files are as they were.

@@ -1,4 +1,4 @@
-// Package tty opens serial ports for Modbus RTU: for us alone, set to the
+// Package tty opens serial ports for Modbus: for us alone, set to the
 // line's speed and format, and with a word when they hang up. The standard
 // calls for no more; everything about frames lies in package wire.
 //

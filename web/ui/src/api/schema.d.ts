@@ -38,6 +38,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/facts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What drivers have learnt about devices */
+        get: operations["facts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/facts/forget": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Forget what was learnt about a device */
+        post: operations["forget"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/history": {
         parameters: {
             query?: never;
@@ -238,12 +272,54 @@ export interface components {
             bytes: number;
             dropped: components["schemas"]["Drops"][];
             error?: string;
+            /**
+             * Format: int64
+             * @description Since when it cannot write; 0: it can.
+             */
+            failing_since: number;
+            /**
+             * Format: int64
+             * @description Writes and syncs of this run that failed.
+             */
+            failures: number;
+            /**
+             * Format: int64
+             * @description Not durable yet.
+             */
+            in_memory_bytes: number;
             /** Format: int64 */
             max_bytes: number;
             /** Format: int64 */
             oldest: number;
+            /**
+             * Format: int64
+             * @description Samples of this run whose value was too large to keep.
+             */
+            oversized: number;
+            /** Format: int64 */
+            segments: number;
+            /**
+             * Format: int64
+             * @description Damaged files that are kept.
+             */
+            set_aside: number;
+            /** Format: int64 */
+            set_aside_bytes: number;
+            /** @description What is in memory outlives the process. */
+            shared: boolean;
+            /**
+             * Format: int64
+             * @description Samples of this run that never had to be written.
+             */
+            skipped: number;
             /** @enum {string} */
             state: "up" | "starting" | "down" | "disabled";
+            syncs: components["schemas"]["Times"];
+            /**
+             * Format: int64
+             * @description Of this run.
+             */
+            written_bytes: number;
         };
         Change: {
             device: string;
@@ -320,6 +396,25 @@ export interface components {
             tag?: string;
             text: string;
         };
+        Fact: {
+            device: string;
+            /** @description What Forget takes; begins with the device's name. */
+            id: string;
+            /** Format: int64 */
+            learned: number;
+            link: string;
+            /**
+             * Format: int64
+             * @description When it is tried again; 0: never.
+             */
+            retry: number;
+            text: string;
+            /** @description What it was learnt from. */
+            why: string;
+        };
+        FactList: {
+            facts: components["schemas"]["Fact"][];
+        };
         Fault: {
             /** Format: int64 */
             column?: number;
@@ -332,6 +427,17 @@ export interface components {
             path?: string;
             tag?: string;
             text: string;
+        };
+        ForgetInputBody: {
+            /** @description The id of a fact, or the name of a device for all of its facts. */
+            id: string;
+        };
+        Forgotten: {
+            /**
+             * Format: int64
+             * @description How many were forgotten. What still is so is learnt anew.
+             */
+            facts: number;
         };
         Health: {
             buffer: components["schemas"]["Chip"];
@@ -397,6 +503,13 @@ export interface components {
             now: number;
         };
         Link: {
+            /**
+             * Format: double
+             * @description The shortest sampling interval that the link can keep; 0: unknown.
+             */
+            achievable_seconds: number;
+            /** @description The same in words: what was asked, what is achievable, who costs most; empty: unknown. */
+            budget: string;
             /** Format: int64 */
             connects: number;
             /** Format: int64 */
@@ -417,6 +530,11 @@ export interface components {
             overruns: number;
             /**
              * Format: double
+             * @description Share of the link's time that all reads asked for take; above 1 it cannot keep up; 0: unknown.
+             */
+            planned_use: number;
+            /**
+             * Format: double
              * @description The shortest sampling interval asked for.
              */
             requested_seconds: number;
@@ -424,6 +542,11 @@ export interface components {
             since: number;
             /** @enum {string} */
             state: "up" | "starting" | "down" | "disabled";
+            /**
+             * Format: double
+             * @description Share of the link's time that reads took lately; 0: unknown.
+             */
+            used: number;
         };
         Named: {
             device: string;
@@ -520,6 +643,15 @@ export interface components {
             uplinks: components["schemas"]["Uplink"][];
             version: string;
         };
+        Step: {
+            /** Format: double */
+            bound_seconds: number;
+            /**
+             * Format: int64
+             * @description How often it took no longer.
+             */
+            count: number;
+        };
         TagDetail: {
             /** Format: int64 */
             generation: number;
@@ -542,13 +674,28 @@ export interface components {
             revision: string;
             tags: components["schemas"]["Item"][];
         };
+        Times: {
+            /** Format: int64 */
+            count: number;
+            /** Format: double */
+            last_seconds: number;
+            /** Format: double */
+            max_seconds: number;
+            /** Format: double */
+            mean_seconds: number;
+            up: components["schemas"]["Step"][];
+        };
         Uplink: {
             /** Format: double */
             ack_delay_seconds: number;
             broker: string;
             /** Format: int64 */
             delivered: number;
+            /** @description Those that the buffer lost. */
+            dropped: components["schemas"]["Drops"][];
             error?: string;
+            /** Format: int64 */
+            filtered: number;
             format: string;
             /** Format: int64 */
             in_flight: number;
@@ -565,9 +712,26 @@ export interface components {
             pending: number;
             /**
              * Format: int64
+             * @description About what the pending samples take.
+             */
+            pending_bytes: number;
+            /**
+             * Format: int64
+             * @description Samples that were for it, over all restarts: settled + filtered + dropped + put_aside + pending.
+             */
+            produced: number;
+            /** @description Those that the broker would never take. */
+            put_aside: components["schemas"]["Drops"][];
+            /**
+             * Format: int64
              * @description Samples put aside because the broker would never take them.
              */
             refused: number;
+            /**
+             * Format: int64
+             * @description Those that it has delivered.
+             */
+            settled: number;
             /** Format: int64 */
             since: number;
             /** @enum {string} */
@@ -717,6 +881,86 @@ export interface operations {
             };
             /** @description Precondition Required */
             428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    facts: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FactList"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    forget: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ForgetInputBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Forgotten"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
