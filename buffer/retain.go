@@ -22,13 +22,41 @@ func (b *Buffer) retain() {
 	b.retireOld()
 	b.retireForFloor()
 	need := b.lim.segment
-	if b.logs[normal].Writing() {
+	if b.logs[normal].Writing() || b.logs[normal].Spare() {
 		need = 0
 	}
 	b.makeRoom(need)
 	for _, l := range b.logs {
 		l.SaveDrops()
 	}
+	for _, l := range b.logs {
+		l.Prepare(b.roomy)
+	}
+}
+
+// roomy says that need more bytes fit without a sample being dropped for them.
+func (b *Buffer) roomy(need int64) bool {
+	if b.taken()+need > int64(b.cfg.MaxBytes) {
+		return false
+	}
+	free, err := b.logs[normal].Free()
+	return err != nil || free >= int64(b.cfg.MinFree)+need
+}
+
+// taken is what the logs take of the disk.
+func (b *Buffer) taken() (n int64) {
+	for _, l := range b.logs {
+		n += l.Taken()
+	}
+	return n
+}
+
+// release gives back what was only allocated ahead.
+func (b *Buffer) release() (n int64) {
+	for _, l := range b.logs {
+		n += l.Release()
+	}
+	return n
 }
 
 // retireOld drops segments whose youngest sample is older than allowed, by
@@ -76,6 +104,9 @@ func (b *Buffer) retireForFloor() {
 	if err != nil {
 		return // the next look may tell
 	}
+	if free < int64(b.cfg.MinFree) {
+		free += b.release()
+	}
 	for free < int64(b.cfg.MinFree) {
 		l, x, ok := b.victim()
 		if !ok {
@@ -88,13 +119,12 @@ func (b *Buffer) retireForFloor() {
 
 // makeRoom drops segments so that need more bytes fit.
 func (b *Buffer) makeRoom(need int64) {
-	for {
-		taken := need
-		for _, l := range b.logs {
-			taken += l.Taken()
+	for b.taken()+need > int64(b.cfg.MaxBytes) {
+		if b.release() > 0 {
+			continue
 		}
 		l, x, ok := b.victim()
-		if taken <= int64(b.cfg.MaxBytes) || !ok {
+		if !ok {
 			return
 		}
 		l.Retire(x, classlog.ReasonBytes)

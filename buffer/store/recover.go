@@ -67,6 +67,9 @@ func (s *Store) Void(ord, seq uint64) {
 func (s *Store) list(names []string) {
 	byLog := map[uint64][]*file{}
 	for _, name := range names {
+		if name == spareName {
+			_ = s.fs.Remove(s.path(name)) // or by the next Allocate
+		}
 		if strings.HasSuffix(name, Suffix) {
 			s.usage.Aside++
 			s.usage.AsideBytes += s.fileSize(name)

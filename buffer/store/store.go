@@ -41,6 +41,7 @@ type Store struct {
 	mu     sync.Mutex // guards everything below, and what it says of segments
 	segs   []*file    // oldest first; the last one is, or was, being written
 	doomed []*file    // not in the log any more, not deleted yet
+	spare  disk.File  // the next segment's file, nil if there is none
 	usage  Usage
 }
 
@@ -75,6 +76,9 @@ func (s *Store) Usage() Usage {
 	u.Segments = len(s.segs)
 	for _, f := range s.segs {
 		u.Bytes += f.size
+	}
+	if s.spare != nil {
+		u.Bytes += s.limit
 	}
 	return u
 }
