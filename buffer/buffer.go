@@ -52,6 +52,7 @@ type Buffer struct {
 
 	wmu     sync.Mutex    // the writer: taken before c.Mu, held across disk I/O
 	floorAt time.Duration // when the free space is looked at again
+	began   time.Duration // when this run did
 
 	open  map[string]*Reader // by name; guarded by c.Mu
 	alarm bool               // an alarm was appended that nobody was woken for; guarded by c.Mu
@@ -165,6 +166,7 @@ func (b *Buffer) begin() {
 	if err != nil && !sure {
 		b.stray()
 	}
+	b.began = b.now()
 	b.retain()
 }
 
@@ -398,6 +400,7 @@ func (b *Buffer) Close() error {
 		return ErrClosed
 	}
 	b.c.Closed = true
+	b.seeLocked(0)
 	b.wakeReadersLocked()
 	for _, l := range b.logs {
 		l.RoomLocked()

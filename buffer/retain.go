@@ -19,6 +19,7 @@ func (b *Buffer) retain() {
 	for _, l := range b.logs {
 		l.Trim(false)
 	}
+	b.retireGone()
 	b.retireOld()
 	b.retireForFloor()
 	need := b.lim.segment
