@@ -22,7 +22,7 @@ func samples() []tag.Sample {
 		tag.FromParts(tag.KindFloat64, 0x7ff8000000000123, ""), // a NaN with a payload
 		tag.String(""), tag.String("grün"), tag.Bytes([]byte{0, 255}), tag.JSON(`{"a":1}`),
 	} {
-		s := tag.Sample{Value: v, Time: at.Add(time.Duration(i*i) * 7777777), Read: uint64(i / 2)}
+		s := tag.Sample{Value: v, Time: at.Add(time.Duration(i*i) * 7777777), Read: uint64(i / 2), BySource: i%3 == 1}
 		switch i % 5 {
 		case 1:
 			s.Quality = tag.BadFor("timeout")
@@ -40,7 +40,7 @@ func samples() []tag.Sample {
 func encode(ss []tag.Sample) (p []byte) {
 	var e Encoder
 	for i, s := range ss {
-		p = e.Append(p, &s, uint32(i*5%7+1), uint32(i%2))
+		p = e.Append(p, &s, uint32(i*5%7+1), uint32(i%2), uint64(i*i%11))
 	}
 	return p
 }
@@ -59,7 +59,7 @@ func TestSamplesComeBack(t *testing.T) {
 			row.Sample.Quality.Reason = w.Quality.Reason
 		}
 		got := row.Sample
-		if !got.Value.Equal(w.Value) || got.Quality != w.Quality || !got.Time.Equal(w.Time) || got.Read != w.Read || row.Seq != 7+uint64(i) || row.Tag != uint32(i*5%7+1) {
+		if !got.Value.Equal(w.Value) || got.Quality != w.Quality || !got.Time.Equal(w.Time) || got.Read != w.Read || row.Seq != 7+uint64(i) || row.Tag != uint32(i*5%7+1) || row.N != uint64(i*i%11) || got.BySource != w.BySource {
 			t.Errorf("sample %d: got %+v of tag %d, want %+v", i, got, row.Tag, w)
 		}
 	}
@@ -76,10 +76,10 @@ func TestSmall(t *testing.T) {
 	at := time.Unix(1_790_000_000, 0)
 	for i := range n {
 		s := tag.Sample{Value: tag.Float64(20 + float64(i%50)/10), Time: at, Read: 5}
-		p = e.Append(p, &s, uint32(i), 0)
+		p = e.Append(p, &s, uint32(i), 0, 7)
 	}
-	if per := float64(len(p)) / n; per > 6.1 {
-		t.Errorf("%.1f bytes per sample, want 6 at most", per)
+	if per := float64(len(p)) / n; per > 7.1 {
+		t.Errorf("%.1f bytes per sample, want 7 at most", per)
 	}
 }
 
@@ -159,14 +159,14 @@ func FuzzSample(f *testing.F) {
 		}
 		w := tag.Sample{Value: tag.FromParts(tag.Kind(kind), bits, text), Quality: tag.Quality{Level: tag.Level(level % 3), Reason: reason}, Time: time.Unix(sec%1e11, nsec%1e9).UTC(), Read: read}
 		var e Encoder
-		p := e.Append(nil, &w, id, 0)
-		p = e.Append(p, &w, ^id, 0)
+		p := e.Append(nil, &w, id, 0, read>>1)
+		p = e.Append(p, &w, ^id, 0, read>>1)
 		rows, row := NewRows(p, 2, 1), Row{}
 		for _, want := range []uint32{id, ^id} {
 			if err := rows.Next(&row); err != nil {
 				t.Fatalf("%+v: %v", w, err)
 			}
-			if !row.Sample.Value.Equal(w.Value) || row.Sample.Quality != w.Quality || !row.Sample.Time.Equal(w.Time) || row.Sample.Read != read || row.Tag != want {
+			if !row.Sample.Value.Equal(w.Value) || row.Sample.Quality != w.Quality || !row.Sample.Time.Equal(w.Time) || row.Sample.Read != read || row.Tag != want || row.N != read>>1 {
 				t.Fatalf("got %+v of tag %d, want %+v of %d", row.Sample, row.Tag, w, want)
 			}
 		}

@@ -125,7 +125,7 @@ func (q *Queue) Add(s *tag.Sample, now time.Duration) bool {
 	for {
 		if b := q.current(); b != nil {
 			enc := b.enc
-			q.scratch = enc.Append(q.scratch[:0], s, e.ID, reason)
+			q.scratch = enc.Append(q.scratch[:0], s, e.ID, reason, 0)
 			if q.ring.Append(b.Record, q.scratch, 1) {
 				b.enc = enc
 				b.use(e)
@@ -136,7 +136,7 @@ func (q *Queue) Add(s *tag.Sample, now time.Duration) bool {
 			q.ring.Seal(b.Record)
 		}
 		var enc frame.Encoder
-		q.scratch = enc.Append(q.scratch[:0], s, e.ID, reason)
+		q.scratch = enc.Append(q.scratch[:0], s, e.ID, reason, 0)
 		if !q.begin(now, len(q.scratch)) {
 			return false
 		}
