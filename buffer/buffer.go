@@ -9,10 +9,9 @@ import (
 	"sync"
 	"time"
 
-	"fieldferry/buffer/account"
+	"fieldferry/buffer/classlog"
 	"fieldferry/buffer/disk"
-	"fieldferry/buffer/queue"
-	"fieldferry/buffer/store"
+	"fieldferry/tag"
 )
 
 // FS is the machine that a Buffer runs on.
@@ -30,34 +29,20 @@ var ErrLocked = disk.ErrLocked
 
 // Buffer is an open log. See the package comment.
 type Buffer struct {
-	fs   disk.FS
+	c    classlog.Common
 	cfg  Config
-	log  *slog.Logger
 	lim  limits
 	lock io.Closer
+	log  *classlog.Log
 
 	kick chan struct{} // capacity 1; wakes the commit goroutine
 	stop chan struct{} // closed by Close
 	done chan struct{} // closed by the commit goroutine
 
-	wmu   sync.Mutex // the writer: taken before mu, held across disk I/O
-	store *store.Store
-	w     writer
+	wmu     sync.Mutex    // the writer: taken before c.Mu, held across disk I/O
+	floorAt time.Duration // when the free space is looked at again
 
-	mu       sync.Mutex // guards everything below; never held across disk I/O
-	closed   bool
-	q        *queue.Queue
-	runOrd   uint64 // samples appended to the log before this run
-	diskOrd  uint64 // samples below it are durable, or settled by everybody
-	markOrd  uint64 // samples appended at the tick before
-	lastSeq  uint64 // the last sequence number given
-	now      time.Duration
-	space    chan struct{} // closed and replaced when the queue gains room
-	book     account.Book
-	open     []*Reader
-	known    bool // the readers of earlier runs are known
-	health   health
-	appended struct{ skipped, oversized uint64 }
+	open []*Reader // guarded by c.Mu
 }
 
 // limits are sizes and times that tests make smaller.
@@ -92,9 +77,8 @@ func Open(fs FS, c Config, log *slog.Logger) (*Buffer, error) {
 
 func open(fs FS, c Config, log *slog.Logger, lim limits) (*Buffer, error) {
 	b := &Buffer{
-		fs: fs, cfg: c, log: log, lim: lim,
+		cfg: c, lim: lim,
 		kick: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}),
-		space: make(chan struct{}),
 	}
 	mkdirErr := fs.MkdirAll(c.Dir)
 	lock, err := fs.Lock(c.Dir)
@@ -102,7 +86,13 @@ func open(fs FS, c Config, log *slog.Logger, lim limits) (*Buffer, error) {
 		return nil, fmt.Errorf("open buffer %q: %w", c.Dir, errors.Join(err, mkdirErr))
 	}
 	b.lock = lock
-	if err := b.recover(); err != nil {
+	b.c.FS, b.c.Log, b.c.Kick, b.c.Room = fs, log, b.wake, b.makeRoom
+	b.c.Clock = fs.Clock()
+	b.log, err = classlog.Open(&b.c, classlog.Options{
+		Dir: c.Dir, RuntimeDir: c.RuntimeDir, Segment: lim.segment, Aside: int64(c.MaxBytes) / 4,
+		Ring: lim.ring, Batch: lim.batch, Patience: lim.patience,
+	})
+	if err != nil {
 		return nil, fmt.Errorf("open buffer %q: %w", c.Dir, errors.Join(err, lock.Close()))
 	}
 	b.begin()
@@ -112,6 +102,13 @@ func open(fs FS, c Config, log *slog.Logger, lim limits) (*Buffer, error) {
 		go b.run()
 	}
 	return b, nil
+}
+
+func (b *Buffer) begin() {
+	b.wmu.Lock()
+	defer b.wmu.Unlock()
+	b.log.Begin()
+	b.retain()
 }
 
 // run commits, ages and drops until Close.
@@ -127,10 +124,17 @@ func (b *Buffer) run() {
 			b.tick()
 		case <-b.kick:
 			b.wmu.Lock()
-			_ = b.tryCommit() // its error is in Stats and in the log
+			_ = b.log.TryCommit() // its error is in Stats and in the log
 			b.retain()
 			b.wmu.Unlock()
 		}
+	}
+}
+
+func (b *Buffer) wake() {
+	select {
+	case b.kick <- struct{}{}:
+	default:
 	}
 }
 
@@ -139,32 +143,54 @@ func (b *Buffer) tick() {
 	b.wmu.Lock()
 	defer b.wmu.Unlock()
 	b.tellTime()
-	if b.due() {
-		_ = b.tryCommit() // its error is in Stats and in the log
+	if b.log.Due() {
+		_ = b.log.TryCommit() // its error is in Stats and in the log
 	}
 	b.retain()
 }
 
-// due decides whether something must be made durable now: a sample that has
-// waited a whole tick and that not every reader has settled, or an account.
-func (b *Buffer) due() bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	mark := b.markOrd
-	b.markOrd = b.q.Ord()
-	b.freeSettledLocked()
-	if o := b.q.Oldest(); o != nil && o.Ord < mark && b.book.Settled(mark) < mark {
-		return true
+// Append adds samples in order. When it returns nil they survive the end of
+// the process; what s points to may be reused, except the tags. A value of
+// more than 48 KiB of text is replaced by none, of bad quality, and counted.
+//
+// The error is ErrClosed, or tells of a sample without a tag, before which
+// all were added. A disk that cannot be written is no error here: it is the
+// buffer's business, and told by Stats.
+func (b *Buffer) Append(s []tag.Sample) error {
+	b.c.Mu.Lock()
+	err := b.appendLocked(s)
+	direct, full := b.log.DirectLocked(), b.log.FullLocked()
+	b.c.Mu.Unlock()
+	if direct {
+		b.wmu.Lock()
+		b.log.WriteThrough()
+		b.wmu.Unlock()
 	}
-	if b.book.Urgent(b.diskOrd) || b.now-b.w.saved >= idleSave && b.book.Changed() {
-		return true
+	if full {
+		b.wake()
 	}
-	return b.store.Dirty() || len(b.w.drops) > 0 || b.health.failing != nil
+	return err
 }
 
-// idleSave is how often accounts are saved that only concern samples which
-// were never written: losing one then costs nothing but the count.
-const idleSave = time.Minute
+func (b *Buffer) appendLocked(s []tag.Sample) error {
+	defer b.wakeReadersLocked()
+	for i := range s {
+		if b.c.Closed {
+			return ErrClosed
+		}
+		if s[i].Tag == nil {
+			return fmt.Errorf("append sample %d of %d: it has no tag", i+1, len(s))
+		}
+		b.log.AddLocked(&s[i])
+	}
+	return nil
+}
+
+func (b *Buffer) wakeReadersLocked() {
+	for _, r := range b.open {
+		r.kick()
+	}
+}
 
 // Sync returns when everything that was appended and settled before the call
 // is durable. ctx is looked at before the disk is; the disk itself is waited
@@ -175,62 +201,50 @@ func (b *Buffer) Sync(ctx context.Context) error {
 	}
 	b.wmu.Lock()
 	defer b.wmu.Unlock()
-	b.mu.Lock()
-	closed := b.closed
-	b.mu.Unlock()
+	b.c.Mu.Lock()
+	closed := b.c.Closed
+	b.c.Mu.Unlock()
 	if closed {
 		return ErrClosed
 	}
-	return b.commit()
+	return b.log.Commit()
 }
 
 // Close makes everything durable and ends the log's use by this process.
 // Readers return ErrClosed from then on. When the disk cannot be written the
 // error says so, and what was not written waits in the runtime directory.
 func (b *Buffer) Close() error {
-	b.mu.Lock()
-	if b.closed {
-		b.mu.Unlock()
+	b.c.Mu.Lock()
+	if b.c.Closed {
+		b.c.Mu.Unlock()
 		return ErrClosed
 	}
-	b.closed = true
+	b.c.Closed = true
 	b.wakeReadersLocked()
-	b.roomLocked()
-	b.mu.Unlock()
+	b.log.RoomLocked()
+	b.c.Mu.Unlock()
 	close(b.stop)
 	<-b.done
 
 	b.wmu.Lock()
 	defer b.wmu.Unlock()
 	b.tellTime()
-	err := b.commit()
-	if err == nil {
-		err = b.store.End(b.nextSeq())
-	}
-	saved := err == nil
+	err := b.log.Close()
 	if err != nil {
 		err = fmt.Errorf("close buffer %q: %w", b.cfg.Dir, err)
 	}
-	return errors.Join(err, b.store.Close(), b.q.Close(saved), b.lock.Close())
-}
-
-// nextSeq is the sequence number of the sample behind those that were
-// written.
-func (b *Buffer) nextSeq() uint64 {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.store.Next() + b.q.Delta() + 1
+	return errors.Join(err, b.lock.Close())
 }
 
 // tellTime moves the log's own time on.
 func (b *Buffer) tellTime() {
-	c := b.fs.Clock()
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.now += b.w.clock.Until(c)
-	b.w.clock = c
+	c := b.c.FS.Clock()
+	b.c.Mu.Lock()
+	defer b.c.Mu.Unlock()
+	b.c.Now += b.c.Clock.Until(c)
+	b.c.Clock = c
 }
 
 // ID names the log: 16 hexadecimal digits, drawn at random when it was made.
 // Together with a sequence number it names a sample for ever.
-func (b *Buffer) ID() string { return fmt.Sprintf("%016x", b.store.ID()) }
+func (b *Buffer) ID() string { return fmt.Sprintf("%016x", b.log.ID()) }

@@ -6,6 +6,7 @@
 // written and when, who reads, what is dropped. Below it, each plain data for
 // whoever holds the lock or is the writer:
 //
+//	classlog one log: what is written and when
 //	account  what is known of a reader, and of all of them
 //	queue    the samples that are not on disk yet; ring, the memory they are in
 //	store    the segments on disk: writing, finding, reading them

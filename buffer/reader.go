@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"fieldferry/buffer/account"
+	"fieldferry/buffer/classlog"
 	"fieldferry/buffer/frame"
 	"fieldferry/buffer/queue"
 	"fieldferry/buffer/ring"
@@ -41,12 +42,13 @@ type Reader struct {
 	a    *account.Account
 	wake chan struct{} // capacity 1: something was appended, or the buffer closed
 
-	mu   sync.Mutex // guards the cursor; taken before Buffer.mu
-	next uint64     // count of the log's samples before the one that comes next
-	live queue.Copy
-	disk *store.Cursor
-	row  frame.Row
-	out  []account.Span // what this call of fill hands out
+	mu     sync.Mutex // guards the cursor; taken before Buffer.c.Mu
+	runOrd uint64
+	next   uint64 // count of the log's samples before the one that comes next
+	live   queue.Copy
+	disk   *store.Cursor
+	row    frame.Row
+	out    []account.Span // what this call of fill hands out
 }
 
 // Reader opens the reader of that name, 1 to 128 bytes. A name that the log
@@ -56,21 +58,22 @@ func (b *Buffer) Reader(name string, start Start) (*Reader, error) {
 	if name == "" || len(name) > 128 {
 		return nil, fmt.Errorf("open reader %q: the name is empty or longer than 128 bytes", name)
 	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.closed {
+	b.c.Mu.Lock()
+	defer b.c.Mu.Unlock()
+	if b.c.Closed {
 		return nil, ErrClosed
 	}
-	a := b.book.Find(name)
+	book := b.log.BookLocked()
+	a := book.Find(name)
 	if a == nil {
-		if len(b.book.Accounts) >= ring.Cells {
-			return nil, fmt.Errorf("open reader %q: there are %d already", name, len(b.book.Accounts))
+		if len(book.Accounts) >= ring.Cells {
+			return nil, fmt.Errorf("open reader %q: there are %d already", name, len(book.Accounts))
 		}
-		a = b.book.Open(b.firstLocked(name, start))
-		b.keepLocked(a)
+		a = book.Open(b.firstLocked(name, start))
+		b.log.KeepLocked(a)
 	}
-	r := &Reader{b: b, a: a, wake: make(chan struct{}, 1), next: a.Ord}
-	r.disk = b.store.Cursor(r.knownTag)
+	r := &Reader{b: b, a: a, wake: make(chan struct{}, 1), next: a.Ord, runOrd: b.log.RunOrdLocked()}
+	r.disk = b.log.Cursor()
 	b.evictLocked(a)
 	a.Rewind()
 	a.Owner = r
@@ -78,22 +81,13 @@ func (b *Buffer) Reader(name string, start Start) (*Reader, error) {
 	return r, nil
 }
 
-func (r *Reader) knownTag(fields frame.Fields) *tag.Tag {
-	r.b.mu.Lock()
-	defer r.b.mu.Unlock()
-	return r.b.q.Known(fields)
-}
-
 // firstLocked is the account of a new reader. If the accounts of earlier runs
 // were lost it may be one of theirs: it begins at the oldest sample then,
 // since twice is better than never.
 func (b *Buffer) firstLocked(name string, start Start) frame.Reader {
-	ord, seq := b.q.Ord(), b.lastSeq
-	if start == StartOldest || !b.known {
-		ord, seq = b.diskOrd, b.diskOrd+b.q.Delta()
-		if o, s, ok := b.store.First(); ok {
-			ord, seq = o, s
-		}
+	ord, seq := b.log.OrdLocked(), b.c.Seq
+	if start == StartOldest || !b.log.KnownLocked() {
+		ord, seq = b.log.OldestLocked()
 	}
 	return frame.Reader{Name: name, Ord: ord, Start: ord, Seq: seq}
 }
@@ -112,25 +106,26 @@ func (b *Buffer) evictLocked(a *account.Account) {
 // as dropped, and no longer kept for it. An unknown name is no error. When it
 // returns nil the removal is durable.
 func (b *Buffer) RemoveReader(name string) error {
-	b.mu.Lock()
-	if b.closed {
-		b.mu.Unlock()
+	b.c.Mu.Lock()
+	if b.c.Closed {
+		b.c.Mu.Unlock()
 		return ErrClosed
 	}
-	a := b.book.Find(name)
+	book := b.log.BookLocked()
+	a := book.Find(name)
 	if a == nil {
-		b.mu.Unlock()
+		b.c.Mu.Unlock()
 		return nil
 	}
-	waiting := b.q.Ord() - a.Ord
+	waiting := b.log.OrdLocked() - a.Ord
 	b.evictLocked(a)
 	a.Remove()
-	b.keepLocked(a)
+	b.log.KeepLocked(a)
 	if waiting > 0 {
-		b.book.Dropped = account.Add(b.book.Dropped, reasonRemoved, waiting)
+		book.Dropped = account.Add(book.Dropped, classlog.ReasonRemoved, waiting)
 	}
-	b.mu.Unlock()
-	b.log.Info("reader removed", "uplink", name, "samples", waiting)
+	b.c.Mu.Unlock()
+	b.c.Log.Info("reader removed", "uplink", name, "samples", waiting)
 	return b.Sync(context.Background())
 }
 
@@ -189,11 +184,11 @@ func (r *Reader) kick() {
 // survives the end of the process at once.
 func (r *Reader) Settle(seq uint64) {
 	b := r.b
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if r.a.Owner == r && !b.closed {
+	b.c.Mu.Lock()
+	defer b.c.Mu.Unlock()
+	if r.a.Owner == r && !b.c.Closed {
 		r.a.Settle(seq)
-		b.keepLocked(r.a)
+		b.log.KeepLocked(r.a)
 	}
 }
 
@@ -212,8 +207,8 @@ func (r *Reader) PutAside(seq uint64, reason string) {
 }
 
 func (r *Reader) mark(seq uint64, reason string) {
-	r.b.mu.Lock()
-	defer r.b.mu.Unlock()
+	r.b.c.Mu.Lock()
+	defer r.b.c.Mu.Unlock()
 	if r.a.Owner == r {
 		r.a.Mark(seq, reason)
 	}
@@ -224,8 +219,8 @@ func (r *Reader) mark(seq uint64, reason string) {
 func (r *Reader) Rewind() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.b.mu.Lock()
-	defer r.b.mu.Unlock()
+	r.b.c.Mu.Lock()
+	defer r.b.c.Mu.Unlock()
 	if r.a.Owner == r {
 		r.a.Rewind()
 		r.jump(r.a.Ord)
@@ -236,9 +231,9 @@ func (r *Reader) Rewind() {
 // Position returns the last settled sequence number and the last one given.
 // The numbers between them are not all given: see Stats for how many wait.
 func (r *Reader) Position() (settled, head uint64) {
-	r.b.mu.Lock()
-	defer r.b.mu.Unlock()
-	return r.a.Seq, r.b.lastSeq
+	r.b.c.Mu.Lock()
+	defer r.b.c.Mu.Unlock()
+	return r.a.Seq, r.b.c.Seq
 }
 
 // jump moves the cursor.
@@ -285,8 +280,8 @@ loop:
 // takes it back, when some of it was dropped meanwhile.
 func (r *Reader) handOut() bool {
 	b := r.b
-	b.mu.Lock()
-	defer b.mu.Unlock()
+	b.c.Mu.Lock()
+	defer b.c.Mu.Unlock()
 	if len(r.out) == 0 {
 		return true
 	}
@@ -299,26 +294,23 @@ func (r *Reader) handOut() bool {
 		r.a.Push(s)
 	}
 	if r.a.Ord != before {
-		b.keepLocked(r.a)
+		b.log.KeepLocked(r.a)
 	}
 	return true
 }
 
-type place uint8
-
 const (
-	atEnd place = iota
-	inQueue
-	onDisk
+	atEnd   = classlog.AtEnd
+	inQueue = classlog.InQueue
 )
 
 // locate finds where the next sample lies, and where the log on disk ends.
 // When the sample is in the queue the copy of its block is brought up to date.
-func (r *Reader) locate() (where place, limit uint64, err error) {
+func (r *Reader) locate() (where classlog.Place, limit uint64, err error) {
 	b := r.b
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.closed || r.a.Owner != r {
+	b.c.Mu.Lock()
+	defer b.c.Mu.Unlock()
+	if b.c.Closed || r.a.Owner != r {
 		return atEnd, 0, ErrClosed
 	}
 	if r.a.Ord > r.next {
@@ -327,25 +319,21 @@ func (r *Reader) locate() (where place, limit uint64, err error) {
 	if r.live.Rows.Left() > 0 {
 		return inQueue, 0, nil
 	}
-	for r.next < b.q.Ord() {
-		if blk := b.q.Find(r.next); blk != nil {
+	for {
+		where, blk, limit, gaps := b.log.LocateLocked(r.next)
+		if where == inQueue {
 			r.disk.Leave()
 			r.live.Update(blk, r.next)
 			return inQueue, 0, nil
 		}
 		r.live.Drop()
-		if r.next < b.diskOrd {
-			return onDisk, b.diskOrd, nil
+		if where != classlog.Gone {
+			return where, limit, nil
 		}
-		end := b.q.Ord()
-		if o := b.q.Oldest(); o != nil && o.Ord > r.next {
-			end = o.Ord
-		}
-		for _, h := range b.q.Cover(r.next, end) {
+		for _, h := range gaps {
 			r.pass(h.To, h.Reason)
 		}
 	}
-	return atEnd, 0, nil
 }
 
 // pass passes over samples that are gone, up to to.
@@ -396,7 +384,7 @@ func (r *Reader) decode(dst []Entry, rows *frame.Rows, epoch uint32, by namer) [
 			r.pass(r.next+1, store.Damaged)
 			continue
 		}
-		dst = append(dst, Entry{Seq: row.Seq, Epoch: epoch, Sample: row.Sample, Historical: r.next < r.b.runOrd})
+		dst = append(dst, Entry{Seq: row.Seq, Epoch: epoch, Sample: row.Sample, Historical: r.next < r.runOrd})
 		r.handed(row.Seq)
 	}
 	return dst

@@ -58,22 +58,19 @@ type ReaderStats struct {
 
 // Stats returns the state of the buffer. It does not touch the disk.
 func (b *Buffer) Stats() Stats {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	u := b.store.Usage()
+	b.c.Mu.Lock()
+	defer b.c.Mu.Unlock()
+	l := b.log.StatsLocked()
+	book := b.log.BookLocked()
 	s := Stats{
-		ID: b.ID(), Epoch: b.q.Epoch(), Appended: b.q.Ord(), Head: b.lastSeq,
-		Segments: u.Segments, Bytes: u.Bytes, SetAside: u.Aside, SetAsideBytes: u.AsideBytes,
-		InMemory: b.q.Used(), Shared: b.q.Shared(),
-		Skipped: b.appended.skipped, Oversized: b.appended.oversized,
-		Written: u.Written, Syncs: u.Syncs, LastSync: u.LastSync, MaxSync: u.MaxSync,
-		Failures: b.health.failures, Degraded: b.health.failing,
-		Dropped: account.ByReason(b.book.Dropped),
+		ID: b.ID(), Epoch: b.log.EpochLocked(), Appended: l.Appended, Head: b.c.Seq,
+		Segments: l.Segments, Bytes: l.Bytes, SetAside: l.Aside, SetAsideBytes: l.AsideBytes,
+		InMemory: l.InMemory, Shared: l.Shared, Skipped: l.Skipped, Oversized: l.Oversized,
+		Written: l.Written, Syncs: l.Syncs, LastSync: l.LastSync, MaxSync: l.MaxSync,
+		Failures: l.Failures, Degraded: l.Degraded, DegradedFor: l.DegradedFor,
+		Dropped: account.ByReason(book.Dropped),
 	}
-	if s.Degraded != nil {
-		s.DegradedFor = b.now - b.health.since
-	}
-	for _, r := range b.book.Accounts {
+	for _, r := range book.Accounts {
 		if !r.Removed {
 			s.Readers = append(s.Readers, b.readerStatsLocked(r))
 		}
@@ -83,24 +80,12 @@ func (b *Buffer) Stats() Stats {
 }
 
 func (b *Buffer) readerStatsLocked(r *account.Account) ReaderStats {
-	bytes, age := b.waitingLocked(r.Ord)
+	bytes, age := b.log.WaitingLocked(r.Ord)
+	ord := b.log.OrdLocked()
 	return ReaderStats{
 		Name: r.Name, Open: r.Owner != nil, Settled: r.Seq,
-		Appended: b.q.Ord() - r.Start, Delivered: r.Delivered, Filtered: r.Filtered,
+		Appended: ord - r.Start, Delivered: r.Delivered, Filtered: r.Filtered,
 		Dropped: account.ByReason(r.Dropped), PutAside: account.ByReason(r.PutAside),
-		Pending: b.q.Ord() - r.Ord, PendingBytes: bytes, OldestAge: age,
+		Pending: ord - r.Ord, PendingBytes: bytes, OldestAge: age,
 	}
-}
-
-// waitingLocked estimates the size and the age of the samples from ord on.
-func (b *Buffer) waitingLocked(ord uint64) (bytes int64, age time.Duration) {
-	if ord >= b.q.Ord() {
-		return 0, 0
-	}
-	bytes, age, found := b.store.Waiting(ord, b.now)
-	inMemory, since, waits := b.q.Waiting(ord)
-	if !found && waits {
-		age = b.now - since
-	}
-	return bytes + inMemory, max(age, 0)
 }

@@ -1,0 +1,251 @@
+package classlog
+
+import (
+	"errors"
+	"syscall"
+	"time"
+
+	"fieldferry/buffer/frame"
+	"fieldferry/buffer/queue"
+	"fieldferry/buffer/segment"
+)
+
+// writer is the state of the one who writes. the writer guards it.
+type writer struct {
+	batch   []*queue.Block
+	saving  int           // accounts that are being written
+	drops   []frame.Drop  // to be recorded
+	saved   time.Duration // when accounts were saved
+	retryAt time.Duration
+	backoff time.Duration
+	kept    bool // this run took over the memory of the one before
+}
+
+// health is how the disk does. Common.Mu guards it.
+type health struct {
+	failing  error // nil: it works
+	since    time.Duration
+	failures uint64
+}
+
+const (
+	minBackoff = time.Second
+	maxBackoff = 30 * time.Second
+	// bulk is about how much is taken from the queue at once.
+	bulk = 256 << 10
+)
+
+// TryCommit is Commit, unless the disk failed only just now.
+func (l *Log) TryCommit() error {
+	l.c.Mu.Lock()
+	failing, now := l.health.failing, l.c.Now
+	l.c.Mu.Unlock()
+	if failing != nil && now < l.w.retryAt {
+		return failing
+	}
+	return l.Commit()
+}
+
+// Commit makes everything durable that has been appended and settled. When it
+// fails the segment is given up where it was last durable, and what was
+// written since is still in the queue: the next Commit writes it into a new
+// segment. The file of a failed sync is never synced again.
+func (l *Log) Commit() error {
+	err := l.writeAll(true)
+	if err == nil {
+		err = l.store.Sync()
+	}
+	if err != nil {
+		l.fail(err)
+		return err
+	}
+	l.saved()
+	l.store.Delete()
+	return nil
+}
+
+// WriteThrough writes what is pending into the log without a sync, where no
+// shared memory keeps it: from then on the kernel does.
+func (l *Log) WriteThrough() {
+	l.c.Mu.Lock()
+	failing, closed := l.health.failing, l.c.Closed
+	l.c.Mu.Unlock()
+	if failing != nil || closed {
+		return
+	}
+	if err := l.writeAll(false); err != nil {
+		l.fail(err)
+	}
+}
+
+// writeAll writes all pending blocks and, with accounts, what the readers
+// have settled.
+func (l *Log) writeAll(accounts bool) error {
+	if !l.store.Writing() {
+		if err := l.startSegment(); err != nil {
+			return err
+		}
+	}
+	for more := true; more; {
+		var end uint64
+		if end, more = l.take(accounts); !more {
+			defer clear(l.w.batch)
+		}
+		for _, blk := range l.w.batch {
+			if err := l.put(blk); err != nil {
+				return err
+			}
+		}
+		if !more {
+			l.putGap(end)
+		}
+	}
+	if accounts {
+		l.putAccounts()
+	}
+	return l.store.Flush()
+}
+
+// take takes the oldest blocks from the queue. With the last ones it takes
+// the accounts, so that no position can be durable before the samples below
+// it, and returns where the log will end.
+func (l *Log) take(accounts bool) (end uint64, more bool) {
+	l.c.Mu.Lock()
+	defer l.c.Mu.Unlock()
+	l.freeSettledLocked()
+	if l.w.batch, more = l.q.Take(l.w.batch[:0], bulk); more {
+		return 0, true
+	}
+	if accounts {
+		l.w.saving = l.book.Save()
+	}
+	return l.q.Ord(), false
+}
+
+// put adds one block, in a new segment where it does not fit.
+func (l *Log) put(blk *queue.Block) error {
+	if !l.store.Fits(len(blk.Frames), blk.Entries) {
+		if err := l.roll(); err != nil {
+			return err
+		}
+	}
+	l.putGap(blk.Ord)
+	return l.store.Put(&segment.Block{
+		Count: blk.Count, FirstSeq: blk.Seq, FirstOrd: blk.Ord,
+		Epoch: blk.Epoch, Time: blk.Time, Payload: blk.Frames,
+	}, blk.Entries)
+}
+
+// putGap says what became of the samples up to to, which are not pending any
+// more.
+func (l *Log) putGap(to uint64) {
+	next := l.store.Next()
+	if to <= next {
+		return
+	}
+	l.c.Mu.Lock()
+	holes, delta, now := l.q.Cover(next, to), l.q.Delta(), l.c.Now
+	l.c.Mu.Unlock()
+	l.store.PutGaps(holes, delta, now)
+}
+
+// putAccounts adds the accounts that take has taken, and the drops.
+func (l *Log) putAccounts() {
+	if l.w.saving == 0 && len(l.w.drops) == 0 {
+		return
+	}
+	frames := l.dropFrames()
+	l.c.Mu.Lock()
+	frames = append(frames, l.book.Frames()...)
+	st := frame.State{Dropped: l.book.Dropped}
+	frames = append(frames, st.Append(nil))
+	l.c.Mu.Unlock()
+	l.store.PutFrames(frames, segment.FlagMeta)
+}
+
+func (l *Log) dropFrames() (frames [][]byte) {
+	for i := range l.w.drops {
+		frames = append(frames, l.w.drops[i].Append(nil))
+	}
+	return frames
+}
+
+// roll seals the segment and begins the next one.
+func (l *Log) roll() error {
+	if err := l.store.Seal(l.nextSeq()); err != nil {
+		return err
+	}
+	l.c.Mu.Lock()
+	l.durableLocked()
+	l.c.Mu.Unlock()
+	return l.startSegment()
+}
+
+// startSegment begins the next segment with the durable accounts of all
+// readers, so that it can do without the segments before it, and with the
+// drops that have to be recorded.
+func (l *Log) startSegment() error {
+	l.c.Room(l.opt.Segment)
+	l.c.Mu.Lock()
+	l.q.Prune()
+	h := segment.Header{Epoch: l.q.Epoch(), FirstSeq: l.store.Next() + l.q.Delta() + 1, Clock: frame.Clock{Log: l.c.Now, Clock: l.c.Clock}}
+	accounts := l.book.Durable()
+	st := frame.State{Readers: uint32(len(accounts)), Dropped: l.book.Dropped}
+	snapshot := [][]byte{st.Append(nil)}
+	l.c.Mu.Unlock()
+	snapshot = append(snapshot, h.Clock.Append(nil))
+	snapshot = append(append(snapshot, l.dropFrames()...), accounts...)
+	if err := l.store.Begin(h, snapshot); err != nil {
+		return err
+	}
+	l.w.drops = nil
+	l.store.Delete()
+	return nil
+}
+
+// saved notes that everything written is durable.
+func (l *Log) saved() {
+	l.c.Mu.Lock()
+	defer l.c.Mu.Unlock()
+	l.durableLocked()
+	if l.book.Saved(); l.w.saving > 0 {
+		l.w.saved = l.c.Now
+	}
+	l.w.saving, l.w.drops = 0, nil
+	l.book.Forget(l.q.ClearCell)
+	if l.health.failing != nil {
+		l.c.Log.Info("the buffer is on disk again", "down", l.c.Now-l.health.since)
+		l.health.failing = nil
+	}
+	l.w.backoff = 0
+}
+
+// durableLocked frees what is durable.
+func (l *Log) durableLocked() {
+	l.diskOrd = l.store.Next()
+	l.q.Durable(l.diskOrd)
+	l.RoomLocked()
+}
+
+// fail gives the segment up. Blocks that are not durable stay in the queue.
+func (l *Log) fail(err error) {
+	l.w.backoff = min(max(2*l.w.backoff, minBackoff), maxBackoff)
+	l.c.Mu.Lock()
+	l.store.GiveUp(l.diskOrd)
+	l.q.GiveBack()
+	l.w.retryAt = l.c.Now + l.w.backoff
+	l.health.failures++
+	if l.health.failing == nil {
+		l.health.since = l.c.Now
+		l.c.Log.Error("the buffer cannot be written: samples wait in memory", "err", err)
+	}
+	l.health.failing = err
+	l.RoomLocked()
+	l.c.Mu.Unlock()
+	if errors.Is(err, syscall.ENOSPC) {
+		// Nothing can be recorded before something is deleted. Should the
+		// power fail before it is, the samples count as missing.
+		l.Trim(true)
+		l.store.Delete()
+	}
+}

@@ -1,0 +1,178 @@
+package classlog
+
+import (
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"fieldferry/buffer/account"
+	"fieldferry/buffer/disk"
+	"fieldferry/buffer/frame"
+	"fieldferry/buffer/queue"
+	"fieldferry/buffer/store"
+	"fieldferry/tag"
+)
+
+// Reasons for samples that were lost, in accounts and drop records.
+const (
+	ReasonBytes   = "max bytes" // the buffer was as large as it may be
+	ReasonAge     = "max age"
+	ReasonFloor   = "min free" // the disk was as full as it may be
+	ReasonDisk    = "disk"     // the disk could not be written for too long
+	ReasonRemoved = "removed"  // their reader is no more
+)
+
+// Common is what the logs of a buffer have in common.
+type Common struct {
+	FS    disk.FS
+	Log   *slog.Logger
+	Clock disk.Clock       // belongs to the writer
+	Kick  func()           // wakes who commits; does not block
+	Room  func(need int64) // makes room on disk for a segment; belongs to the writer
+
+	Mu     sync.Mutex // guards what follows, and the logs; never held across disk I/O
+	Closed bool
+	Now    time.Duration // the buffer's own time
+	Seq    uint64        // the last sequence number given
+}
+
+// Options say where a log lies and how large its parts are.
+type Options struct {
+	Dir        string
+	RuntimeDir string
+	Segment    int64         // bytes
+	Aside      int64         // bytes that damaged files may take
+	Ring       int           // bytes
+	Batch      int           // bytes that are written without waiting for the tick
+	Patience   time.Duration // how long Append waits for a busy disk
+}
+
+// Log is one log. See the package comment.
+type Log struct {
+	c     *Common
+	opt   Options
+	store *store.Store
+	w     writer
+
+	// Common.Mu guards what follows.
+	q        *queue.Queue
+	runOrd   uint64        // samples appended to the log before this run
+	diskOrd  uint64        // samples below it are durable, or settled by everybody
+	markOrd  uint64        // samples appended at the tick before
+	space    chan struct{} // closed and replaced when the queue gains room
+	book     account.Book
+	known    bool // the readers of earlier runs are known
+	health   health
+	appended struct{ skipped, oversized uint64 }
+}
+
+// idleSave is how often accounts are saved that only concern samples which
+// were never written: losing one then costs nothing but the count.
+const idleSave = time.Minute
+
+// Due decides whether something must be made durable now: a sample that has
+// waited a whole tick and that not every reader has settled, or an account.
+func (l *Log) Due() bool {
+	l.c.Mu.Lock()
+	defer l.c.Mu.Unlock()
+	mark := l.markOrd
+	l.markOrd = l.q.Ord()
+	l.freeSettledLocked()
+	if o := l.q.Oldest(); o != nil && o.Ord < mark && l.book.Settled(mark) < mark {
+		return true
+	}
+	if l.book.Urgent(l.diskOrd) || l.c.Now-l.w.saved >= idleSave && l.book.Changed() {
+		return true
+	}
+	return l.store.Dirty() || len(l.w.drops) > 0 || l.health.failing != nil
+}
+
+// Close commits, ends the last segment and lets go of everything. It is the
+// last call; RoomLocked must have been called after Common.Closed was set.
+func (l *Log) Close() error {
+	err := l.Commit()
+	if err == nil {
+		err = l.store.End(l.nextSeq())
+	}
+	saved := err == nil
+	return errors.Join(err, l.store.Close(), l.q.Close(saved))
+}
+
+// nextSeq is the sequence number of the sample behind those that were
+// written.
+func (l *Log) nextSeq() uint64 {
+	l.c.Mu.Lock()
+	defer l.c.Mu.Unlock()
+	return l.store.Next() + l.q.Delta() + 1
+}
+
+// ID is the number of the log, drawn at random when it was made.
+func (l *Log) ID() uint64 { return l.store.ID() }
+
+// Cursor returns a new cursor over the log on disk.
+func (l *Log) Cursor() *store.Cursor { return l.store.Cursor(l.knownTag) }
+
+func (l *Log) knownTag(fields frame.Fields) *tag.Tag {
+	l.c.Mu.Lock()
+	defer l.c.Mu.Unlock()
+	return l.q.Known(fields)
+}
+
+// BookLocked returns the accounts.
+func (l *Log) BookLocked() *account.Book { return &l.book }
+
+// KeepLocked stores the account where it outlives the process.
+func (l *Log) KeepLocked(a *account.Account) { l.q.SetCell(a.Cell, &a.Reader) }
+
+// KnownLocked says that the readers of earlier runs are known.
+func (l *Log) KnownLocked() bool { return l.known }
+
+// OrdLocked is the number of samples appended to the log.
+func (l *Log) OrdLocked() uint64 { return l.q.Ord() }
+
+// RunOrdLocked is the number of samples appended to the log before this run.
+func (l *Log) RunOrdLocked() uint64 { return l.runOrd }
+
+// OldestLocked returns the count of samples before the oldest one that is
+// still there, and a sequence number below its own.
+func (l *Log) OldestLocked() (ord, seq uint64) {
+	if ord, seq, ok := l.store.First(); ok {
+		return ord, seq
+	}
+	return l.diskOrd, l.diskOrd + l.q.Delta()
+}
+
+// Place says where a sample lies.
+type Place uint8
+
+// The places.
+const (
+	AtEnd Place = iota // nowhere yet
+	InQueue
+	OnDisk
+	Gone // nowhere any more
+)
+
+// LocateLocked finds the sample before which ord others came. In the queue it
+// is in blk. The log on disk ends at limit. Where it is gone, gaps tell, from
+// ord on.
+func (l *Log) LocateLocked(ord uint64) (where Place, blk *queue.Block, limit uint64, gaps []frame.Gap) {
+	if ord >= l.q.Ord() {
+		return AtEnd, nil, 0, nil
+	}
+	if blk := l.q.Find(ord); blk != nil {
+		return InQueue, blk, 0, nil
+	}
+	if ord < l.diskOrd {
+		return OnDisk, nil, l.diskOrd, nil
+	}
+	end := l.q.Ord()
+	if o := l.q.Oldest(); o != nil && o.Ord > ord {
+		end = o.Ord
+	}
+	return Gone, nil, 0, l.q.Cover(ord, end)
+}
+
+// EpochLocked returns the epoch of this run.
+func (l *Log) EpochLocked() uint32 { return l.q.Epoch() }
