@@ -58,18 +58,21 @@ func TestRowsComeBack(t *testing.T) {
 	p, u := NewPacker(), NewUnpacker()
 	used := map[Codec]int{}
 	rapid.Check(t, func(t *rapid.T) {
-		var e frame.Encoder
+		e := frame.NewEncoder(1)
 		var rows []byte
 		at := time.Unix(1_790_000_000, 0)
 		count := rapid.IntRange(1, 400).Draw(t, "samples")
 		tags := rapid.IntRange(1, 500).Draw(t, "tags")
 		wild := rapid.Bool().Draw(t, "wild")
+		seq := uint64(0)
 		for i := range count {
 			s, n := drawSample(t, &at, wild), uint64(i/tags)
+			seq++
 			if wild {
 				n = rapid.Uint64().Draw(t, "n")
+				seq += rapid.Uint64Range(0, 3).Draw(t, "passed over")
 			}
-			rows = e.Append(rows, &s, uint32(1+i%tags), uint32(rapid.IntRange(0, 2).Draw(t, "number")), n)
+			rows = e.Append(rows, &s, seq, uint32(1+i%tags), uint32(rapid.IntRange(0, 2).Draw(t, "number")), n)
 		}
 		kind, num := byte(rapid.IntRange(0, 12).Draw(t, "reference kind")), rapid.Uint64().Draw(t, "reference")
 		refs := func(id uint32) Ref { return Ref{kind, num >> (id % 64)} }
@@ -99,13 +102,13 @@ func TestRowsComeBack(t *testing.T) {
 // it is.
 func TestRowsThatStay(t *testing.T) {
 	p := NewPacker()
-	var e frame.Encoder
-	far := e.Append(nil, &tag.Sample{Time: time.Unix(1e10, 0)}, 1, 0, 1)
-	long := []byte{byte(tag.KindUint), 2, 0, 0, 0, 0x85, 0} // 5, on two bytes
-	zeros := []byte{kindDecimal64, 2, 0, 0, 0, 0xA1, 1}     // 1.0, not 1
+	e := frame.NewEncoder(1)
+	far := e.Append(nil, &tag.Sample{Time: time.Unix(1e10, 0)}, 1, 1, 0, 1)
+	long := []byte{byte(tag.KindUint), 4, 0, 0, 0, 0x85, 0} // 5, on two bytes
+	zeros := []byte{kindDecimal64, 4, 0, 0, 0, 0xA1, 1}     // 1.0, not 1
 	for name, rows := range map[string][]byte{
 		"a jump in time": far, "a number on too many bytes": long, "a decimal that ends in 0": zeros,
-		"a kind of a later program": {11, 2, 0, 0, 0}, "half a sample": {1, 2}, "nothing": {},
+		"a kind of a later program": {11, 4, 0, 0, 0}, "half a sample": {1, 2}, "nothing": {},
 	} {
 		many := bytes.Repeat(rows, 200)
 		if codec, out := p.Pack(many, 200, noRef); codec != Rows || !bytes.Equal(out, many) {
@@ -251,10 +254,10 @@ func FuzzPack(f *testing.F) {
 
 // encodeFew are the rows of one sample of every kind.
 func encodeFew() (rows []byte) {
-	var e frame.Encoder
+	e := frame.NewEncoder(1)
 	for i, v := range []tag.Value{{}, tag.Bool(true), tag.Int(-5), tag.Uint(5), tag.Float32(math.Pi), tag.Float64(math.Pi), tag.String(strings.Repeat("text", 9)), tag.Float32(22.5), tag.Float64(22.25)} {
 		s := tag.Sample{Value: v, Quality: tag.UncertainFor(fmt.Sprint("odd ", i)), Time: time.Unix(1_790_000_000+int64(i), 5), Read: 3, BySource: i%2 == 0}
-		rows = e.Append(rows, &s, uint32(i%4+1), uint32(i%3), uint64(i/4+1))
+		rows = e.Append(rows, &s, uint64(i+1+i/3), uint32(i%4+1), uint32(i%3), uint64(i/4+1))
 	}
 	return rows
 }

@@ -73,7 +73,10 @@ func (d *decoder) cut(p []byte, count, limit int) (ok bool) {
 func (d *decoder) row(refs func(uint32) Ref) bool {
 	c := &d.cell
 	*c = frame.Cells{Order: d.cols[colOrder].uvarint(), Time: d.cols[colTime].uvarint(), Read: d.cols[colRead].uvarint()}
-	d.id += uint32(unzigzag(c.Order >> 1))
+	if c.HasPassed() {
+		c.Passed = d.cols[colPassed].uvarint()
+	}
+	d.id += uint32(unzigzag(c.Tag()))
 	s, seen := d.tags.at(d.id)
 	if !seen {
 		s.load(refs(d.id))

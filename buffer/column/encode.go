@@ -27,8 +27,9 @@ const finer = 0x80
 
 // The columns, in their order.
 const (
-	colOp    = iota // kind, quality, reason: a byte per sample
-	colOrder        // uvarint per sample, as in the frame
+	colOp     = iota // kind, quality, reason: a byte per sample
+	colOrder         // uvarint per sample, as in the frame
+	colPassed        // uvarint per sample that has it
 	colTime
 	colRead
 	colN      // uvarint per sample, zigzag: to what is expected
@@ -111,13 +112,16 @@ func (e *encoder) appendNumbers(dst []byte, nums []uint64) []byte {
 
 func (e *encoder) row(refs func(uint32) Ref) {
 	c := &e.cell
-	e.id += uint32(unzigzag(c.Order >> 1))
+	e.id += uint32(unzigzag(c.Tag()))
 	e.n += unzigzag(c.N)
 	s, seen := e.tags.at(e.id)
 	if !seen {
 		s.load(refs(e.id))
 	}
 	e.put(colOrder, c.Order)
+	if c.HasPassed() {
+		e.put(colPassed, c.Passed)
+	}
 	e.put(colTime, c.Time)
 	e.put(colRead, c.Read)
 	e.put(colN, zigzag(e.n-expected(s, seen, e.firstN)))

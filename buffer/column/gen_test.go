@@ -34,7 +34,7 @@ func newPlant(makeTag func(rnd *rand.Rand, i int) func() tag.Value) *plant {
 
 // next returns the rows of one second.
 func (p *plant) next() []byte {
-	var e frame.Encoder
+	e := frame.NewEncoder(1)
 	var rows []byte
 	p.round++
 	var at time.Time
@@ -43,7 +43,7 @@ func (p *plant) next() []byte {
 			at = p.at.Add(time.Duration(i)*time.Millisecond/2 + time.Duration(p.rnd.Int64N(int64(3*time.Millisecond))))
 		}
 		s := tag.Sample{Value: value(), Time: at, Read: p.round}
-		rows = e.Append(rows, &s, uint32(i+1), 0, p.round)
+		rows = e.Append(rows, &s, uint64(i+1), uint32(i+1), 0, p.round)
 	}
 	p.at = p.at.Add(time.Second)
 	return rows

@@ -6,12 +6,20 @@ import (
 	"fieldferry/tag"
 )
 
+// The lowest bits of Cells.Order.
+const (
+	orderSource = 1 << iota
+	orderPassed
+	orderBits = iota
+)
+
 // Cells are the fields of one sample as they lie in a block, before anything
 // is made of them: what package column turns into columns. Numbers are as
 // written, differences to the sample before in zigzag.
 type Cells struct {
 	Op     byte   // kind of the value, quality, and whether there is a reason
-	Order  uint64 // tag number; its lowest bit: the time is the device's own
+	Order  uint64 // tag number; below it, in two bits: Passed is there; the time is the device's own
+	Passed uint64 // sequence numbers passed over before the sample
 	Time   uint64 // ns
 	Read   uint64
 	N      uint64 // the tag's counter beyond its base in the dictionary
@@ -25,6 +33,13 @@ type Cells struct {
 // 9 and 10 for a float32 and a float64 that are a short decimal.
 func (c *Cells) Kind() byte { return c.Op & 15 }
 
+// Tag is the difference of the tag number to that of the sample before, in
+// zigzag.
+func (c *Cells) Tag() uint64 { return c.Order >> orderBits }
+
+// HasPassed says that sequence numbers were passed over.
+func (c *Cells) HasPassed() bool { return c.Order&orderPassed != 0 }
+
 // HasReason says that Reason, and Why where that is 0, are there.
 func (c *Cells) HasReason() bool { return c.Op&sampleReason != 0 }
 
@@ -32,6 +47,9 @@ func (c *Cells) HasReason() bool { return c.Op&sampleReason != 0 }
 func (c *Cells) Append(dst []byte) []byte {
 	dst = append(dst, c.Op)
 	dst = binary.AppendUvarint(dst, c.Order)
+	if c.HasPassed() {
+		dst = binary.AppendUvarint(dst, c.Passed)
+	}
 	dst = binary.AppendUvarint(dst, c.Time)
 	dst = binary.AppendUvarint(dst, c.Read)
 	dst = binary.AppendUvarint(dst, c.N)
@@ -69,7 +87,11 @@ func (c *Cells) Parse(p []byte) int {
 }
 
 func (c *Cells) read(r *reader, op byte) {
-	*c = Cells{Op: op, Order: r.uvarint(), Time: r.uvarint(), Read: r.uvarint(), N: r.uvarint()}
+	*c = Cells{Op: op, Order: r.uvarint()}
+	if c.HasPassed() {
+		c.Passed = r.uvarint()
+	}
+	c.Time, c.Read, c.N = r.uvarint(), r.uvarint(), r.uvarint()
 	if c.HasReason() {
 		if c.Reason = r.uvarint(); c.Reason == 0 {
 			c.Why = r.bytes()

@@ -38,12 +38,15 @@ func samples() []tag.Sample {
 }
 
 func encode(ss []tag.Sample) (p []byte) {
-	var e Encoder
+	e := NewEncoder(7)
 	for i, s := range ss {
-		p = e.Append(p, &s, uint32(i*5%7+1), uint32(i%2), uint64(i*i%11))
+		p = e.Append(p, &s, seqOf(i), uint32(i*5%7+1), uint32(i%2), uint64(i*i%11))
 	}
 	return p
 }
+
+// seqOf passes over a number now and then.
+func seqOf(i int) uint64 { return 7 + uint64(i) + uint64(i/5) }
 
 func TestSamplesComeBack(t *testing.T) {
 	want := samples()
@@ -59,7 +62,7 @@ func TestSamplesComeBack(t *testing.T) {
 			row.Sample.Quality.Reason = w.Quality.Reason
 		}
 		got := row.Sample
-		if !got.Value.Equal(w.Value) || got.Quality != w.Quality || !got.Time.Equal(w.Time) || got.Read != w.Read || row.Seq != 7+uint64(i) || row.Tag != uint32(i*5%7+1) || row.N != uint64(i*i%11) || got.BySource != w.BySource {
+		if !got.Value.Equal(w.Value) || got.Quality != w.Quality || !got.Time.Equal(w.Time) || got.Read != w.Read || row.Seq != seqOf(i) || row.Tag != uint32(i*5%7+1) || row.N != uint64(i*i%11) || got.BySource != w.BySource {
 			t.Errorf("sample %d: got %+v of tag %d, want %+v", i, got, row.Tag, w)
 		}
 	}
@@ -70,13 +73,13 @@ func TestSamplesComeBack(t *testing.T) {
 
 // TestSmall: what a sample takes, of regular values read together.
 func TestSmall(t *testing.T) {
-	var e Encoder
+	e := NewEncoder(0)
 	var p []byte
 	const n = 1000
 	at := time.Unix(1_790_000_000, 0)
 	for i := range n {
 		s := tag.Sample{Value: tag.Float64(20 + float64(i%50)/10), Time: at, Read: 5}
-		p = e.Append(p, &s, uint32(i), 0, 7)
+		p = e.Append(p, &s, uint64(i), uint32(i), 0, 7)
 	}
 	if per := float64(len(p)) / n; per > 7.1 {
 		t.Errorf("%.1f bytes per sample, want 7 at most", per)
@@ -158,9 +161,9 @@ func FuzzSample(f *testing.F) {
 			text = ""
 		}
 		w := tag.Sample{Value: tag.FromParts(tag.Kind(kind), bits, text), Quality: tag.Quality{Level: tag.Level(level % 3), Reason: reason}, Time: time.Unix(sec%1e11, nsec%1e9).UTC(), Read: read}
-		var e Encoder
-		p := e.Append(nil, &w, id, 0, read>>1)
-		p = e.Append(p, &w, ^id, 0, read>>1)
+		e := NewEncoder(1)
+		p := e.Append(nil, &w, 1, id, 0, read>>1)
+		p = e.Append(p, &w, 9, ^id, 0, read>>1)
 		rows, row := NewRows(p, 2, 1), Row{}
 		for _, want := range []uint32{id, ^id} {
 			if err := rows.Next(&row); err != nil {

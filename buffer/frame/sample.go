@@ -36,9 +36,10 @@ const (
 )
 
 // Encoder turns samples into frames, each as the difference to the one
-// before. Its zero value stands at the start of a block; a copy of it can
-// take a step back.
+// before. A new one stands at the start of a block; a copy of it can take a
+// step back.
 type Encoder struct {
+	seq  uint64 // of the next sample, if no number is passed over
 	tag  uint32
 	sec  int64
 	nsec int64
@@ -46,14 +47,18 @@ type Encoder struct {
 	n    uint64
 }
 
+// NewEncoder begins a block whose first sample has the number seq.
+func NewEncoder(seq uint64) Encoder { return Encoder{seq: seq} }
+
 // maxStep is how far two times may lie apart, in seconds, for their
 // difference to fit into 64 bits of nanoseconds.
 const maxStep = 4_000_000_000
 
-// Append appends the frames of one sample. id and reason are dictionary
-// numbers; with reason 0 the text of s.Quality.Reason is written out. n is the
-// tag's counter beyond its base in the dictionary.
-func (e *Encoder) Append(dst []byte, s *tag.Sample, id, reason uint32, n uint64) []byte {
+// Append appends the frames of sample number seq, which must be higher than
+// the one before. id and reason are dictionary numbers; with reason 0 the text
+// of s.Quality.Reason is written out. n is the tag's counter beyond its base in
+// the dictionary.
+func (e *Encoder) Append(dst []byte, s *tag.Sample, seq uint64, id, reason uint32, n uint64) []byte {
 	sec, nsec := s.Time.Unix(), int64(s.Time.Nanosecond())
 	step := sec - e.sec
 	if step > maxStep || step < -maxStep {
@@ -62,12 +67,15 @@ func (e *Encoder) Append(dst []byte, s *tag.Sample, id, reason uint32, n uint64)
 	}
 	kind, bits, text := s.Value.Parts()
 	c := Cells{
-		Order: zigzag(int64(id)-int64(e.tag)) << 1, Time: zigzag(step*1e9 + nsec - e.nsec),
+		Order: zigzag(int64(id)-int64(e.tag)) << orderBits, Time: zigzag(step*1e9 + nsec - e.nsec),
 		Read: zigzag(int64(s.Read - e.read)), N: zigzag(int64(n - e.n)),
 		Reason: uint64(reason), Text: unsafeBytes(text),
 	}
 	if s.BySource {
-		c.Order |= 1
+		c.Order |= orderSource
+	}
+	if c.Passed = seq - e.seq; c.Passed != 0 {
+		c.Order |= orderPassed
 	}
 	c.Op, c.Num = number(kind, bits)
 	c.Op |= byte(s.Quality.Level&3) << 4
@@ -75,7 +83,7 @@ func (e *Encoder) Append(dst []byte, s *tag.Sample, id, reason uint32, n uint64)
 		c.Op |= sampleReason
 		c.Why = unsafeBytes(s.Quality.Reason)
 	}
-	e.tag, e.sec, e.nsec, e.read, e.n = id, sec, nsec, s.Read, n
+	e.seq, e.tag, e.sec, e.nsec, e.read, e.n = seq+1, id, sec, nsec, s.Read, n
 	return c.Append(dst)
 }
 
@@ -218,9 +226,10 @@ func (r *Rows) sample(op byte, row *Row) error {
 	}
 	e := &r.enc
 	e.step(c)
+	r.seq += c.Passed
 	*row = Row{Seq: r.seq, Tag: e.tag, N: e.n, Reason: uint32(c.Reason)}
 	row.Sample.Time = time.Unix(e.sec, e.nsec).UTC()
-	row.Sample.BySource = c.Order&1 != 0
+	row.Sample.BySource = c.Order&orderSource != 0
 	row.Sample.Read = e.read
 	row.Sample.Quality.Level = tag.Level(op >> 4 & 3)
 	if c.Why != nil {
@@ -234,7 +243,7 @@ func (r *Rows) sample(op byte, row *Row) error {
 
 // step goes on to the sample of c.
 func (e *Encoder) step(c *Cells) {
-	e.tag = uint32(int64(e.tag) + unzigzag(c.Order>>1))
+	e.tag = uint32(int64(e.tag) + unzigzag(c.Tag()))
 	d := unzigzag(c.Time)
 	e.sec += d / 1e9
 	e.nsec += d % 1e9

@@ -125,7 +125,7 @@ func (q *Queue) Add(s *tag.Sample, now time.Duration) bool {
 	for {
 		if b := q.current(); b != nil {
 			enc := b.enc
-			q.scratch = enc.Append(q.scratch[:0], s, e.ID, reason, 0)
+			q.scratch = enc.Append(q.scratch[:0], s, q.ord+q.delta+1, e.ID, reason, 0)
 			if q.ring.Append(b.Record, q.scratch, 1) {
 				b.enc = enc
 				b.use(e)
@@ -135,8 +135,8 @@ func (q *Queue) Add(s *tag.Sample, now time.Duration) bool {
 			}
 			q.ring.Seal(b.Record)
 		}
-		var enc frame.Encoder
-		q.scratch = enc.Append(q.scratch[:0], s, e.ID, reason, 0)
+		enc := frame.NewEncoder(q.ord + q.delta + 1)
+		q.scratch = enc.Append(q.scratch[:0], s, q.ord+q.delta+1, e.ID, reason, 0)
 		if !q.begin(now, len(q.scratch)) {
 			return false
 		}
@@ -167,7 +167,7 @@ func (q *Queue) begin(now time.Duration, need int) bool {
 	if rec == nil {
 		return false
 	}
-	q.push(rec)
+	q.push(rec).enc = frame.NewEncoder(rec.Seq)
 	return true
 }
 
