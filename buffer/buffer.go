@@ -243,6 +243,7 @@ func (b *Buffer) tellTime() {
 	defer b.c.Mu.Unlock()
 	b.c.Now += b.c.Clock.Until(c)
 	b.c.Clock = c
+	b.log.NoteClockLocked()
 }
 
 // ID names the log: 16 hexadecimal digits, drawn at random when it was made.

@@ -9,6 +9,7 @@ import (
 
 	"fieldferry/buffer/account"
 	"fieldferry/buffer/classlog"
+	"fieldferry/buffer/clock"
 	"fieldferry/buffer/frame"
 	"fieldferry/buffer/queue"
 	"fieldferry/buffer/ring"
@@ -25,10 +26,22 @@ const (
 	StartOldest              // at the oldest sample that is still there
 )
 
+// Trust says what a sample's time is worth.
+type Trust = clock.Trust
+
+// The degrees of trust.
+const (
+	Trusted  = clock.Trusted  // the device's own time, or of a synchronised clock
+	Repaired = clock.Repaired // the clock was set later; the time was moved by as much
+	Unsynced = clock.Unsynced // nobody has vouched for the clock, then or later
+)
+
 // Entry is a sample on its way to an uplink.
 type Entry struct {
 	Seq    uint64 // never used twice in this log
 	Epoch  uint32 // counts unclean starts of the log, from 1
+	N      uint64 // counts the samples of the tag, from 1; it jumps after an unclean start
+	Clock  Trust  // what Sample.Time is worth
 	Sample tag.Sample
 	// Historical says that the sample was appended before this run. Whether a
 	// sample of this run is news is for the uplink to say.
@@ -364,13 +377,17 @@ func (r *Reader) fromDisk(dst []Entry, limit uint64) ([]Entry, bool) {
 // namer knows the numbers of one dictionary.
 type namer interface {
 	Name(row *frame.Row) bool
-	Hurt() // something could not be read
+	Time() time.Duration // when the block was begun
+	Hurt()               // something could not be read
 }
 
 // decode appends rows to dst while it has room, and passes over those that
 // cannot be read.
 func (r *Reader) decode(dst []Entry, rows *frame.Rows, epoch uint32, by namer) []Entry {
 	row := &r.row
+	r.b.c.Mu.Lock()
+	span := r.b.log.TrustLocked(by.Time())
+	r.b.c.Mu.Unlock()
 	for rows.Left() > 0 && len(dst) < cap(dst) {
 		left := rows.Left()
 		if rows.Next(row) != nil {
@@ -384,7 +401,8 @@ func (r *Reader) decode(dst []Entry, rows *frame.Rows, epoch uint32, by namer) [
 			r.pass(r.next+1, store.Damaged)
 			continue
 		}
-		dst = append(dst, Entry{Seq: row.Seq, Epoch: epoch, Sample: row.Sample, Historical: r.next < r.runOrd})
+		trust := span.Repair(&row.Sample)
+		dst = append(dst, Entry{Seq: row.Seq, Epoch: epoch, N: row.N, Clock: trust, Sample: row.Sample, Historical: r.next < r.runOrd})
 		r.handed(row.Seq)
 	}
 	return dst

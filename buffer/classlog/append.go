@@ -17,7 +17,7 @@ func (l *Log) AddLocked(s *tag.Sample) {
 	for deadline := (time.Time{}); !l.q.Add(s, l.c.Now); {
 		if !l.makeRoomLocked(&deadline) {
 			ord := l.q.Ord()
-			l.q.Lose(ReasonDisk)
+			l.q.Lose(s.Tag, ReasonDisk)
 			l.book.Lost(ord, ord+1, ReasonDisk)
 			break
 		}

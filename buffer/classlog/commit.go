@@ -151,10 +151,10 @@ func (l *Log) putGap(to uint64) {
 
 // putAccounts adds the accounts that take has taken, and the drops.
 func (l *Log) putAccounts() {
-	if l.w.saving == 0 && len(l.w.drops) == 0 {
+	frames := append(l.clockFrames(false), l.dropFrames()...)
+	if l.w.saving == 0 && len(frames) == 0 {
 		return
 	}
-	frames := l.dropFrames()
 	l.c.Mu.Lock()
 	frames = append(frames, l.book.Frames()...)
 	st := frame.State{Dropped: l.book.Dropped}
@@ -172,7 +172,7 @@ func (l *Log) dropFrames() (frames [][]byte) {
 
 // roll seals the segment and begins the next one.
 func (l *Log) roll() error {
-	if err := l.store.Seal(l.nextSeq()); err != nil {
+	if err := l.store.Seal(l.nextSeq(), l.counts()); err != nil {
 		return err
 	}
 	l.c.Mu.Lock()
@@ -193,9 +193,9 @@ func (l *Log) startSegment() error {
 	st := frame.State{Readers: uint32(len(accounts)), Dropped: l.book.Dropped}
 	snapshot := [][]byte{st.Append(nil)}
 	l.c.Mu.Unlock()
-	snapshot = append(snapshot, h.Clock.Append(nil))
+	snapshot = append(append(snapshot, l.clockFrames(true)...), h.Clock.Append(nil))
 	snapshot = append(append(snapshot, l.dropFrames()...), accounts...)
-	if err := l.store.Begin(h, snapshot); err != nil {
+	if err := l.store.Begin(h, snapshot, l.counts()); err != nil {
 		return err
 	}
 	l.w.drops = nil

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"fieldferry/buffer/account"
+	"fieldferry/buffer/clock"
 	"fieldferry/buffer/disk"
 	"fieldferry/buffer/frame"
 	"fieldferry/buffer/queue"
@@ -64,6 +65,8 @@ type Log struct {
 	book     account.Book
 	known    bool // the readers of earlier runs are known
 	health   health
+	clocks   clock.Table
+	clockNew bool // a change of the clock is not written yet
 	appended struct{ skipped, oversized uint64 }
 }
 
@@ -85,7 +88,7 @@ func (l *Log) Due() bool {
 	if l.book.Urgent(l.diskOrd) || l.c.Now-l.w.saved >= idleSave && l.book.Changed() {
 		return true
 	}
-	return l.store.Dirty() || len(l.w.drops) > 0 || l.health.failing != nil
+	return l.store.Dirty() || len(l.w.drops) > 0 || l.clockNew && l.store.Writing() || l.health.failing != nil
 }
 
 // Close commits, ends the last segment and lets go of everything. It is the
@@ -93,7 +96,7 @@ func (l *Log) Due() bool {
 func (l *Log) Close() error {
 	err := l.Commit()
 	if err == nil {
-		err = l.store.End(l.nextSeq())
+		err = l.store.End(l.nextSeq(), l.counts())
 	}
 	saved := err == nil
 	return errors.Join(err, l.store.Close(), l.q.Close(saved))

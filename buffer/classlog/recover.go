@@ -31,7 +31,12 @@ func Open(c *Common, o Options) (*Log, error) {
 	c.Mu.Lock()
 	defer c.Mu.Unlock()
 	c.Now = max(c.Now, t.Time, t.Clock.Log+t.Clock.Off(c.Clock))
+	if t.Clock.Boot != c.Clock.Boot {
+		c.Now++ // so that no moment belongs to two starts of the machine
+	}
 	l.takeOverLocked(&t)
+	l.clocks = t.Clocks
+	l.NoteClockLocked()
 	return l, nil
 }
 
@@ -57,10 +62,29 @@ func (l *Log) takeOverLocked(t *store.Tail) {
 		o.Delta += epochGap
 		l.resetLocked(o)
 	}
+	l.countOnLocked(t)
 	l.runOrd = l.q.Ord()
 	l.c.Seq = t.NextSeq - 1
 	if l.w.kept {
 		l.c.Seq = l.runOrd + l.q.Delta()
+	}
+}
+
+// perEpoch is more than the samples that a tag can have between two unclean
+// ends: a counter stays below that many times the epoch.
+const perEpoch = 1 << 32
+
+// countOnLocked lets the counters of tags go on where they stood. Where it is
+// not known which numbers were given they jump to what no run before can have
+// given.
+func (l *Log) countOnLocked(t *store.Tail) {
+	counts := l.q.Tally()
+	if t.Counts != nil {
+		counts.Merge(t.Counts)
+	}
+	same := l.w.kept && l.q.Counted() || !l.w.kept && l.q.Epoch() == t.Epoch
+	if t.Counts == nil || !same {
+		counts.Jump(perEpoch, perEpoch*uint64(l.q.Epoch()-1))
 	}
 }
 
@@ -108,6 +132,7 @@ func (l *Log) stray() {
 	o := l.originLocked()
 	o.Delta += epochGap + rand.Uint64N(strayRange)
 	l.resetLocked(o)
+	l.q.Tally().Jump(perEpoch+rand.Uint64N(strayRange), 0)
 	l.c.Log.Warn("the buffer starts without a disk: sequence numbers jump", "next", o.Ord+o.Delta+1)
 }
 

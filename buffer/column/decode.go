@@ -2,6 +2,9 @@ package column
 
 import "fieldferry/buffer/frame"
 
+// maxRows is more than the rows of any block take.
+const maxRows = 64 << 10
+
 // decoder makes rows of columns.
 type decoder struct {
 	tags table
@@ -12,6 +15,7 @@ type decoder struct {
 	id     uint32
 	n      uint64
 	firstN uint64
+	loose  bool // a reference value is not known: nor is the length
 }
 
 // decode appends the count rows that p holds to dst, limit bytes at most. It
@@ -21,13 +25,14 @@ func (d *decoder) decode(dst, p []byte, count, limit int, refs func(uint32) Ref)
 		return dst, false
 	}
 	d.tags.reset(count)
-	d.id, d.n, d.firstN = 0, 0, 0
+	d.id, d.n, d.firstN, d.loose = 0, 0, 0, false
+	limit = min(limit, maxRows)
 	for from := len(dst); count > 0; count-- {
-		if !d.row(refs) || len(dst)-from+len(d.cell.Why)+len(d.cell.Text) > limit {
+		if !d.row(refs) || len(dst)-from+len(d.cell.Why)+len(d.cell.Text) > maxRows {
 			return dst, false
 		}
 		dst = d.cell.Append(dst)
-		if len(dst)-from > limit {
+		if n := len(dst) - from; n > maxRows || n > limit && !d.loose {
 			return dst, false
 		}
 	}
@@ -79,7 +84,9 @@ func (d *decoder) row(refs func(uint32) Ref) bool {
 	d.id += uint32(unzigzag(c.Tag()))
 	s, seen := d.tags.at(d.id)
 	if !seen {
-		s.load(refs(d.id))
+		ref := refs(d.id)
+		d.loose = d.loose || ref.Kind == Unknown
+		s.load(ref)
 	}
 	n := expected(s, seen, d.firstN) + unzigzag(d.cols[colN].uvarint())
 	c.N = zigzag(n - d.n)

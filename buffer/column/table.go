@@ -9,6 +9,10 @@ type Ref struct {
 	Num  uint64
 }
 
+// Unknown is the Kind of a reference value that is in a dictionary which cannot
+// be read.
+const Unknown = 0xFF
+
 // state is what is known of a tag while a block is gone through.
 type state struct {
 	id   uint32

@@ -120,7 +120,7 @@ func FuzzFrames(f *testing.F) {
 	rd := Reader{Name: "a", Dropped: []Count{{"x", 1}}}
 	f.Add(rd.Append((&Footer{}).Append(nil)), uint32(0))
 	tg := &tag.Tag{Name: "t", Labels: map[string]string{"a": "b"}, Device: &tag.Device{Name: "d", Link: &tag.Link{Name: "l"}}}
-	f.Add(Reason("timeout").Append(FieldsOf(tg).Append(nil, 5), 6), uint32(1))
+	f.Add(Reason("timeout").Append(FieldsOf(tg).Append(nil, 5, Base{N: 9, Kind: 3, Num: 300}), 6), uint32(1))
 	f.Add(rd.AppendCell(nil), uint32(9))
 	f.Fuzz(func(t *testing.T, p []byte, count uint32) {
 		rows, row := NewRows(p, count, 1), Row{}
@@ -130,7 +130,7 @@ func FuzzFrames(f *testing.F) {
 			}
 		}
 		_ = Meta{Reader: func(*Reader) {}, Drop: func(*Drop) {}, Clock: func(*Clock) {}, State: func(*State) {}, Footer: func(*Footer) {}}.Read(p)
-		_ = Dict{Tag: func(_ uint32, fields Fields) {
+		_ = Dict{Tag: func(_ uint32, _ Base, fields Fields) {
 			if tg, err := fields.Tag(); err == nil && (tg.Device == nil || tg.Device.Link == nil) {
 				t.Fatal("a tag without a device or a link")
 			}

@@ -20,6 +20,7 @@ import (
 	"fieldferry/buffer/disk"
 	"fieldferry/buffer/frame"
 	"fieldferry/buffer/ring"
+	"fieldferry/buffer/tally"
 	"fieldferry/tag"
 )
 
@@ -35,6 +36,9 @@ type Queue struct {
 	holes   []frame.Gap // oldest first
 	dict    *dict.Dict
 	size    int
+
+	untouched bool
+	counted   bool
 
 	epoch uint32
 	delta uint64
@@ -112,41 +116,55 @@ func (q *Queue) Shared() bool { return q.side.shared }
 func (q *Queue) Add(s *tag.Sample, now time.Duration) bool {
 	e, isNew := q.dict.Tag(s.Tag)
 	if isNew {
-		q.side.save(e, q.log)
+		q.save(e)
 	}
 	why, isNew := q.dict.Reason(s.Quality.Reason)
 	if isNew {
-		q.side.save(why, q.log)
+		q.save(why)
 	}
 	reason := uint32(0)
 	if why != nil {
 		reason = why.ID
 	}
+	n := e.Counter.N + 1 - e.Base
 	for {
 		if b := q.current(); b != nil {
 			enc := b.enc
-			q.scratch = enc.Append(q.scratch[:0], s, q.ord+q.delta+1, e.ID, reason, 0)
+			q.scratch = enc.Append(q.scratch[:0], s, q.ord+q.delta+1, e.ID, reason, n)
 			if q.ring.Append(b.Record, q.scratch, 1) {
 				b.enc = enc
 				b.use(e)
 				b.use(why)
 				q.count()
+				q.tell(e)
 				return true
 			}
 			q.ring.Seal(b.Record)
 		}
 		enc := frame.NewEncoder(q.ord + q.delta + 1)
-		q.scratch = enc.Append(q.scratch[:0], s, q.ord+q.delta+1, e.ID, reason, 0)
+		q.scratch = enc.Append(q.scratch[:0], s, q.ord+q.delta+1, e.ID, reason, n)
 		if !q.begin(now, len(q.scratch)) {
 			return false
 		}
 	}
 }
 
-// Lose counts a sample that could not be added as lost.
-func (q *Queue) Lose(reason string) {
+// tell counts a sample of the tag. The ring has it already: when the process
+// ends here the next one counts it too.
+func (q *Queue) tell(e *dict.Entry) {
+	e.Counter.N++
+	q.ring.SetCount(e.ID, e.Counter.N)
+}
+
+// Lose counts a sample of the tag that could not be added as lost.
+func (q *Queue) Lose(t *tag.Tag, reason string) {
 	q.Hole(q.ord, q.ord+1, reason)
 	q.count()
+	e, isNew := q.dict.Tag(t)
+	if isNew {
+		q.save(e)
+	}
+	q.tell(e)
 }
 
 func (q *Queue) count() {
@@ -354,6 +372,13 @@ func (q *Queue) Reason(id uint32) (string, bool) {
 
 // Known returns one pointer for equal tags of all runs; see dict.Dict.
 func (q *Queue) Known(fields frame.Fields) *tag.Tag { return q.dict.Known(fields) }
+
+// Tally returns the counters of all tags.
+func (q *Queue) Tally() *tally.Tally { return q.dict.Tally() }
+
+// Untouched says that nothing was appended since the log was closed in order,
+// or was made: the ring, of this start of the machine, tells.
+func (q *Queue) Untouched() bool { return q.untouched }
 
 // Prune forgets tags that nobody uses any more.
 func (q *Queue) Prune() {

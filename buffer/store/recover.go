@@ -10,9 +10,12 @@ import (
 	"strings"
 	"time"
 
+	"fieldferry/buffer/clock"
+	"fieldferry/buffer/column"
 	"fieldferry/buffer/disk"
 	"fieldferry/buffer/frame"
 	"fieldferry/buffer/segment"
+	"fieldferry/buffer/tally"
 )
 
 // Tail is what the newest segments say about the end of the log.
@@ -27,15 +30,21 @@ type Tail struct {
 	Time    time.Duration // the log's own time
 	Readers map[string]frame.Reader
 	Dropped []frame.Count
+	Clocks  clock.Table
+	// Counts are the counters of all tags, as they were at the start of the
+	// newest segment, or at its end where that was clean. nil: not known.
+	Counts *tally.Tally
 
-	snapshot bool   // the one at the start of the segment was read
-	wanted   uint32 // accounts in it
+	counts   counts
+	pack     column.Unpacker // for frames
+	snapshot bool            // the one at the start of the segment was read
+	wanted   uint32          // accounts in it
 }
 
 // Open reads what earlier runs left in dir. It fails only if dir cannot be
 // listed. Segments take limit bytes, files that are set aside at most aside.
 func Open(fs disk.FS, dir string, limit, aside int64, log *slog.Logger) (*Store, Tail, error) {
-	s := &Store{fs: fs, dir: dir, limit: limit, aside: aside, log: log}
+	s := &Store{fs: fs, dir: dir, limit: limit, aside: aside, log: log, pack: column.NewPacker()}
 	names, err := fs.ReadDir(dir)
 	if err != nil {
 		return nil, Tail{}, err
@@ -150,7 +159,7 @@ func (s *Store) readHeader(f *file) error {
 func (s *Store) readTail() Tail {
 	t := Tail{NextSeq: 1, Epoch: 1, Readers: map[string]frame.Reader{}}
 	if len(s.segs) == 0 {
-		t.Empty, t.Known = true, true
+		t.Empty, t.Known, t.Counts = true, true, new(tally.Tally)
 		return t
 	}
 	const most = 4
@@ -162,8 +171,13 @@ func (s *Store) readTail() Tail {
 			break
 		}
 	}
-	for _, p := range slices.Backward(parts) {
-		t.merge(&p)
+	for i := range slices.Backward(parts) {
+		t.merge(&parts[i])
+	}
+	if t.Counts = parts[0].counts.all(t.Clean, t.Ord); t.Counts == nil {
+		// The next run gives the numbers after an unclean end: they jump.
+		s.log.Warn("the counters of tags cannot be read")
+		t.Clean = false
 	}
 	for _, r := range t.Readers {
 		t.Ord = max(t.Ord, r.Ord) // a position is only saved after its samples
@@ -178,6 +192,9 @@ func (t *Tail) merge(p *Tail) {
 	t.Clean = p.Clean
 	t.Known = t.Known || p.Known
 	t.Time = max(t.Time, p.Time)
+	for _, c := range p.Clocks.Entries() {
+		t.Clocks.Note(c)
+	}
 	if p.Clock.Log >= t.Clock.Log {
 		t.Clock = p.Clock
 	}
@@ -256,6 +273,8 @@ func (t *Tail) add(b *segment.Block) {
 	t.Epoch = max(t.Epoch, b.Epoch)
 	switch {
 	case b.Flags&segment.FlagDict != 0: // for readers
+	case b.Flags&segment.FlagCounts != 0:
+		t.counts.add(b.FirstOrd, t.plain(b))
 	case b.Flags != 0:
 		t.addMeta(b)
 	default:
@@ -264,12 +283,25 @@ func (t *Tail) add(b *segment.Block) {
 	}
 }
 
+// plain is the payload of a block without samples; none where it cannot be
+// read. It is valid until the next call.
+func (t *Tail) plain(b *segment.Block) []byte {
+	p, err := t.pack.Unpack(b.Codec, b.Payload, int(b.Raw), 0, nil)
+	if err != nil {
+		return nil
+	}
+	return p
+}
+
 func (t *Tail) addMeta(b *segment.Block) {
 	snapshot, readers := false, uint32(0)
 	m := frame.Meta{
 		Reader: func(r *frame.Reader) { t.Readers[r.Name] = *r },
 		State:  func(s *frame.State) { t.Dropped, readers = s.Dropped, s.Readers },
-		Clock:  func(c *frame.Clock) { t.Clock, snapshot = *c, true },
+		Clock: func(c *frame.Clock) {
+			t.Clock, snapshot = *c, true
+			t.Clocks.Note(*c)
+		},
 		Drop: func(d *frame.Drop) {
 			if d.From == t.Ord {
 				t.Ord, t.NextSeq = d.To, max(t.NextSeq, d.LastSeq+1)
@@ -286,7 +318,7 @@ func (t *Tail) addMeta(b *segment.Block) {
 			t.Ord, t.NextSeq = max(t.Ord, f.EndOrd), max(t.NextSeq, f.NextSeq)
 		},
 	}
-	_ = m.Read(b.Payload) // frames before a corrupt one count
+	_ = m.Read(t.plain(b)) // frames before a corrupt one count
 	if snapshot {
 		t.snapshot, t.wanted = true, readers
 	}
