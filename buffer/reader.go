@@ -339,6 +339,9 @@ func (r *Reader) locate() (where classlog.Place, limit uint64, err error) {
 			r.live.Update(blk, r.next)
 			return inQueue, 0, nil
 		}
+		if where == atEnd {
+			return where, limit, nil // what the copy holds may grow
+		}
 		r.live.Drop()
 		if where != classlog.Gone {
 			return where, limit, nil

@@ -97,8 +97,8 @@ func TestRowsComeBack(t *testing.T) {
 		t.Errorf("columns were never shorter: %v", used)
 	}
 	for _, g := range generators {
-		for rows, plant := []byte(nil), newPlant(g.tag); plant.round < 20; {
-			rows = plant.next()
+		for plant := newPlant(g.tag); plant.round < 20; {
+			rows := plant.next()
 			codec, out := p.Pack(rows, plantTags, noRef)
 			back, err := u.Unpack(codec, out, len(rows), plantTags, noRef)
 			if err != nil || codec != Zstd || !bytes.Equal(back, rows) {

@@ -168,7 +168,7 @@ func (e *encoder) value(s *state) (mark byte) {
 		return 0
 	}
 	s.use(kind)
-	diff := uint64(0)
+	var diff uint64
 	switch kind {
 	case kindBool:
 		e.cols[colBool] = append(e.cols[colBool], byte(num^s.num))
