@@ -87,7 +87,7 @@ NORACE = $(if $(shell grep -rlE --include='*_test.go' --exclude-dir={node_module
 
 .PHONY: test
 test: ## everything that CI runs, with the time of each stage
-	@scripts/stages.sh deps $(CHECK) test-32bit test-ui test-peer test-browser check-package
+	@scripts/stages.sh deps $(CHECK) planted test-32bit test-ui test-peer test-browser check-package
 
 .PHONY: check
 check: ## the part of "make test" that needs no peer
@@ -128,6 +128,10 @@ test-32bit:
 test-norace:
 	scripts/gotest.sh '!race' -timeout 10m
 
+.PHONY: planted
+planted: ## plant bugs in copies of the buffer's files: its tests must find each
+	go test -tags proof -count 1 -timeout 10m -v ./buffer/planted | grep -vE '^ *(=== |--- PASS)'
+
 .PHONY: test-peer
 test-peer: ## tests against real brokers, Modbus and OPC UA servers
 	CGO_ENABLED=1 scripts/gotest.sh peer -race -timeout 10m
@@ -162,6 +166,14 @@ bench: build ## all benchmarks, and the programs in bench/
 .PHONY: proof
 proof: deps ## long runs: outages, kills, fuzzing (ROUNDS, FUZZTIME)
 	scripts/proof.sh
+
+# 500 cuts are the long run: make proof-powercut CUTS=500
+CUTS ?= 50
+.PHONY: proof-powercut
+proof-powercut: ## cut the power of a real kernel under the buffer (CUTS, default 50)
+	@scripts/deps.sh powercut
+	CGO_ENABLED=0 go build -o build/powercut/powercut ./buffer/powercut
+	build/powercut/powercut -cuts $(CUTS)
 
 .PHONY: clean
 clean: ## remove what was built (not the npm packages)

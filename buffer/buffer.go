@@ -72,6 +72,7 @@ func Open(fs FS, c Config, log *slog.Logger) (*Buffer, error) {
 	if err := c.Validate(); err != nil {
 		return nil, fmt.Errorf("open buffer: %w", err)
 	}
+	c = c.Filled()
 	return open(fs, c, log, defaultLimits(c))
 }
 

@@ -24,20 +24,41 @@ type Config struct {
 	MaxAge time.Duration `yaml:"max_age"`
 	// MinFree is how much of the disk is left to others. Default 512MiB.
 	MinFree Size `yaml:"min_free"`
-	// SyncInterval is the most that a power cut may cost, 10ms to 10m.
-	// Default 1s.
+	// Profile says what the disk bears: "ssd", or "sd-card", which is written
+	// to less often. Default ssd.
+	Profile string `yaml:"profile"`
+	// SyncInterval is the most that a power cut may cost, 10ms to 10m; samples
+	// of class alarm are synced at once whatever it says. Default 1s, with the
+	// profile sd-card 10s.
 	SyncInterval time.Duration `yaml:"sync_interval"`
+}
+
+// The profiles.
+const (
+	profileSSD = "ssd"
+	profileSD  = "sd-card"
+)
+
+// Filled returns c with what its profile decides where it says nothing.
+func (c Config) Filled() Config {
+	if c.SyncInterval == 0 {
+		c.SyncInterval = time.Second
+		if c.Profile == profileSD {
+			c.SyncInterval = 10 * time.Second
+		}
+	}
+	return c
 }
 
 // Default is the configuration of a gateway that says nothing.
 func Default() Config {
 	return Config{
-		Dir:          "/var/lib/fieldferry/buffer",
-		RuntimeDir:   "/run/fieldferry",
-		MaxBytes:     4 << 30,
-		MaxAge:       30 * 24 * time.Hour,
-		MinFree:      512 << 20,
-		SyncInterval: time.Second,
+		Dir:        "/var/lib/fieldferry/buffer",
+		RuntimeDir: "/run/fieldferry",
+		MaxBytes:   4 << 30,
+		MaxAge:     30 * 24 * time.Hour,
+		MinFree:    512 << 20,
+		Profile:    profileSSD,
 	}
 }
 
@@ -59,8 +80,12 @@ func (c Config) Validate() error {
 	if c.MinFree < 0 {
 		fs = append(fs, tag.Fault{Path: "min_free", Text: fmt.Sprintf("%q is negative", c.MinFree), Hint: "0 leaves nothing to others"})
 	}
+	if c.Profile != "" && c.Profile != profileSSD && c.Profile != profileSD {
+		fs = append(fs, tag.Fault{Path: "profile", Text: fmt.Sprintf("%q is not a profile", c.Profile), Hint: "ssd or sd-card"})
+	}
+	c = c.Filled()
 	if c.SyncInterval < 10*time.Millisecond || c.SyncInterval > 10*time.Minute {
-		fs = append(fs, tag.Fault{Path: "sync_interval", Text: fmt.Sprintf("%q is out of range", c.SyncInterval), Hint: "10ms to 10m; 1s unless the disk is an SD card"})
+		fs = append(fs, tag.Fault{Path: "sync_interval", Text: fmt.Sprintf("%q is out of range", c.SyncInterval), Hint: "10ms to 10m; leave it out for 1s, or 10s with profile: sd-card"})
 	}
 	return fs.Err()
 }

@@ -13,13 +13,33 @@ func TestConfig(t *testing.T) {
 	if err := Default().Validate(); err != nil {
 		t.Errorf("the defaults: %v", err)
 	}
-	bad := Config{RuntimeDir: "/x", MaxBytes: 1, MaxAge: time.Second, MinFree: -1, SyncInterval: time.Hour}
+	bad := Config{RuntimeDir: "/x", MaxBytes: 1, MaxAge: time.Second, MinFree: -1, Profile: "tape", SyncInterval: time.Hour}
 	var fs tag.Faults
-	if !errors.As(bad.Validate(), &fs) || len(fs) != 5 {
-		t.Errorf("got %v, want five faults", bad.Validate())
+	if !errors.As(bad.Validate(), &fs) || len(fs) != 6 {
+		t.Errorf("got %v, want six faults", bad.Validate())
 	}
 	if _, err := Open(DirFS(), bad, quiet()); err == nil {
 		t.Error("opened with a bad configuration")
+	}
+}
+
+// TestProfile: what the disk is decides how often it is written, unless the
+// user does.
+func TestProfile(t *testing.T) {
+	for _, x := range []struct {
+		profile   string
+		set, want time.Duration
+	}{
+		{"", 0, time.Second},
+		{"ssd", 0, time.Second},
+		{"sd-card", 0, 10 * time.Second},
+		{"sd-card", time.Second, time.Second},
+	} {
+		c := Default()
+		c.Profile, c.SyncInterval = x.profile, x.set
+		if got := c.Filled().SyncInterval; got != x.want {
+			t.Errorf("profile %q, sync_interval %v: got %v, want %v", x.profile, x.set, got, x.want)
+		}
 	}
 }
 

@@ -6,12 +6,16 @@
 package buffer
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
 	"strconv"
+	"sync/atomic"
 	"syscall"
 	"testing"
+
+	"fieldferry/buffer/fault"
 )
 
 // seeds is how many workloads each test runs: as many as CRASH_SEEDS says, in
@@ -26,36 +30,6 @@ func seeds(t *testing.T) uint64 {
 		t.Fatalf("CRASH_SEEDS is %q, want a number of workloads", text)
 	}
 	return n
-}
-
-// TestPowerCutAtEveryOperation cuts the power before every single operation of
-// a workload, and reboots twice from there with different luck.
-func TestPowerCutAtEveryOperation(t *testing.T) {
-	for _, c := range crashCases {
-		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
-			states := 0
-			for seed := range seeds(t) {
-				n := countOps(t, c.cfg, seed)
-				for cut := range n {
-					g := crashRig(t, c.cfg)
-					start := g.m.Ops()
-					g.m.CutAt(max(cut, start))
-					work(g, rand.New(rand.NewPCG(seed, 0)), crashSteps)
-					g.m.CutAt(0)
-					for luck := range uint64(2) {
-						states++
-						g.fork(fmt.Sprintf("seed %d cut %d luck %d", seed, cut, luck), func(g *rig) {
-							rnd := rand.New(rand.NewPCG(luck, uint64(cut)))
-							g.reboot(rnd)
-							survive(g, rnd, c.lossy)
-						})
-					}
-				}
-			}
-			t.Logf("%d crash states", states)
-		})
-	}
 }
 
 // TestKillAtEveryOperation kills the process before every single operation of
@@ -79,51 +53,79 @@ func TestKillAtEveryOperation(t *testing.T) {
 	}
 }
 
+// failures are what an operation is made to fail with.
+var failures = []error{syscall.EIO, syscall.ENOSPC, syscall.EROFS, fault.ErrShort}
+
+// applies says that an operation of that kind can fail like that.
+func applies(err error, kind string) bool {
+	return !errors.Is(err, fault.ErrShort) || kind == "read" || kind == "write"
+}
+
 // TestEveryOperationFailsOnce makes each operation of a workload fail, alone
-// and for a while, and expects that nothing is lost and that the buffer comes
-// back by itself.
+// and for a while, in each way that it can, and expects that nothing is lost
+// and that the buffer comes back by itself.
 func TestEveryOperationFailsOnce(t *testing.T) {
-	for _, c := range crashCases[:2] {
-		for _, length := range []int{1, 7} {
-			t.Run(fmt.Sprintf("%s, %d in a row", c.name, length), func(t *testing.T) {
-				t.Parallel()
-				for seed := range seeds(t) {
-					for op := range countOps(t, c.cfg, seed+3) {
-						failAt(t, c.cfg, seed+3, op, length)
+	var runs atomic.Int64
+	t.Run("cases", func(t *testing.T) {
+		for _, c := range crashCases[:2] {
+			for _, length := range []int{1, 7} {
+				t.Run(fmt.Sprintf("%s, %d in a row", c.name, length), func(t *testing.T) {
+					t.Parallel()
+					for seed := range seeds(t) {
+						runs.Add(failEach(t, c.cfg, seed+3, length))
 					}
+				})
+			}
+		}
+	})
+	t.Logf("%d runs with a failure", runs.Load())
+}
+
+const failSteps = 60
+
+// failEach runs a workload once for every operation of it and every way to
+// fail, and returns how often.
+func failEach(t *testing.T, change func(*Config), seed uint64, length int) (runs int64) {
+	t.Helper()
+	var kinds []string
+	g := faultyRig(t, change, func(_ int, kind, _ string) error {
+		kinds = append(kinds, kind)
+		return nil
+	})
+	work(g, rand.New(rand.NewPCG(seed, 0)), failSteps)
+	for op, kind := range kinds {
+		for _, err := range failures {
+			if !applies(err, kind) {
+				continue
+			}
+			runs++
+			g := faultyRig(t, change, func(i int, kind, _ string) error {
+				if i >= op && i < op+length && applies(err, kind) {
+					return err
 				}
+				return nil
 			})
+			work(g, rand.New(rand.NewPCG(seed, 0)), failSteps)
+			g.fork(fmt.Sprintf("seed %d: operation %d (%s) fails with %v", seed, op, kind, err), comeBack)
 		}
 	}
+	return runs
 }
 
-func failAt(t *testing.T, change func(*Config), seed uint64, op, length int) {
-	t.Helper()
-	errs := []syscall.Errno{syscall.EIO, syscall.ENOSPC, syscall.EROFS}
-	err := errs[op%len(errs)]
-	g := faultyRig(t, change, op, length, err)
-	work(g, rand.New(rand.NewPCG(seed, 0)), crashSteps)
-	g.fork(fmt.Sprintf("seed %d: operation %d fails with %v", seed, op, err), comeBack)
-}
-
-// faultyRig opens a buffer on a machine whose operations from op on fail.
-func faultyRig(t *testing.T, change func(*Config), op, length int, err error) *rig {
+// faultyRig opens a buffer on a machine whose operations fail as planned, and
+// tries that until it succeeds.
+func faultyRig(t *testing.T, change func(*Config), plan func(op int, kind, name string) error) *rig {
 	cfg := rigConfig()
 	change(&cfg)
 	g := emptyRig(t, cfg)
-	g.m.Plan(func(i int, _, _ string) error {
-		if i >= op && i < op+length {
-			return err
-		}
-		return nil
-	})
+	g.m.Plan(plan)
 	for try := 0; ; try++ {
 		b, err := open(g.m, g.cfg, quiet(), g.lim)
 		if err == nil {
 			g.b = b
 			break
 		}
-		if try > length {
+		if try > 10 {
 			t.Fatalf("open fails for ever: %v", err)
 		}
 	}

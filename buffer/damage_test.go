@@ -13,13 +13,15 @@ import (
 
 // damageRig has a log of several sealed segments of many blocks, closed in
 // order, that nobody has read.
-func damageRig(t *testing.T) *rig {
+func damageRig(t tester) *rig { return closedRig(t, 60, 120, 8<<10) }
+
+func closedRig(t tester, blocks, samples int, segment int64) *rig {
 	g := emptyRig(t, rigConfig())
-	g.lim.segment = 8 << 10
+	g.lim.segment = segment
 	g.open()
 	g.reader("a", StartNow)
-	for range 60 {
-		g.append(120)
+	for range blocks {
+		g.append(samples)
 		g.sync()
 	}
 	if err := g.b.Close(); err != nil {

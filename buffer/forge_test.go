@@ -6,12 +6,13 @@ import (
 	"testing"
 
 	"fieldferry/buffer/column"
+	"fieldferry/buffer/inspect"
 	"fieldferry/buffer/segment"
 )
 
 // FuzzForgedBlock changes a block of a log and gives it the right checksum, as
 // a program with a bug might have: the log opens, everything that can be read
-// is, and the accounts add up.
+// is, and the accounts add up. Verification, too, must end.
 func FuzzForgedBlock(f *testing.F) {
 	for n := range uint16(12) {
 		f.Add(n, uint8(n%3), n*7, uint8(1<<(n%8)), uint8(0), uint16(0), uint8(0))
@@ -21,6 +22,7 @@ func FuzzForgedBlock(f *testing.F) {
 	f.Add(uint16(2), uint8(1), uint16(9), uint8(0), uint8(0), uint16(0), uint8(8))
 	f.Fuzz(func(t *testing.T, n uint16, file uint8, at uint16, flip, codec uint8, raw uint16, flags uint8) {
 		g := damageRig(t)
+		g.forged = true
 		files := g.segments()
 		name := files[int(file)%len(files)]
 		g.m.Damage(name, func(p []byte) {
@@ -45,6 +47,11 @@ func FuzzForgedBlock(f *testing.F) {
 			b.Flags ^= segment.Flags(flags)
 			copy(p[b.Off:], b.Append(nil, h.Key()))
 		})
+		if d, err := inspect.Open(g.m, g.cfg.Dir); err == nil {
+			if _, err := d.Verify(t.Context(), func(inspect.Finding) {}); err != nil {
+				t.Fatalf("verify: %v", err)
+			}
+		}
 		g.open()
 		rr := g.readers["a"]
 		got := 0

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -139,7 +140,7 @@ func (o *oracle) follows(before, v, slack int64) bool {
 func TestKillNine(t *testing.T) {
 	dir := t.TempDir()
 	o := &oracle{t: t, seqs: map[string]string{}, ends: map[int64]int64{}}
-	for i := range 20 {
+	for i := range kills(t) {
 		o.last = 0
 		runChild(t, dir, o, int64(i), 1+rand.IntN(3000))
 		if o.appended == 0 {
@@ -147,6 +148,19 @@ func TestKillNine(t *testing.T) {
 		}
 	}
 	checkKilled(t, killConfig(dir), o)
+}
+
+// kills is how often the process is killed: as often as KILLS says.
+func kills(t *testing.T) int {
+	text, ok := os.LookupEnv("KILLS")
+	if !ok {
+		return 20
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n <= 0 {
+		t.Fatalf("KILLS is %q, want a number", text)
+	}
+	return n
 }
 
 // runChild runs the child for a number of lines and kills it then.
@@ -199,5 +213,9 @@ func checkKilled(t *testing.T, c Config, o *oracle) {
 	if total(s.Dropped) > 0 {
 		t.Fatalf("samples count as dropped: %v", s.Dropped)
 	}
-	t.Logf("%d samples, epoch %d", o.appended, b.Stats().Epoch)
+	told := int64(0)
+	for run, end := range o.ends {
+		told += end - max(1, run*perRun) + 1
+	}
+	t.Logf("%d kills, %d samples that Append had returned for, none missing; epoch %d", len(o.ends), told, b.Stats().Epoch)
 }

@@ -31,6 +31,7 @@ type rig struct {
 	given   map[uint64]int64 // sequence number -> sample, of everything handed out
 	readers map[string]*rigReader
 	num     numbering
+	forged  bool // something in the log was written by the test
 }
 
 // tester is what a test and a property have in common.
@@ -85,6 +86,9 @@ func emptyRig(t tester, cfg Config) *rig {
 // when the power is gone.
 func (g *rig) open() bool {
 	g.t.Helper()
+	if !g.forged {
+		g.consistent()
+	}
 	b, err := open(g.m, g.cfg, quiet(), g.lim)
 	if err != nil {
 		if g.m.Cut() {
@@ -122,10 +126,10 @@ func (g *rig) append(n int) {
 	for i := range s {
 		s[i] = sampleFor(g.tags, g.next+int64(i))
 	}
+	g.next += int64(n) // before the call: the power may go in the middle of it
 	if err := g.b.Append(s); err != nil {
 		g.t.Fatalf("append: %v", err)
 	}
-	g.next += int64(n)
 	// Without shared memory, and without a disk, nothing survives a kill.
 	switch st := g.b.Stats(); {
 	case g.m.Cut():
@@ -246,10 +250,15 @@ func (g *rig) settle(rr *rigReader, n int) {
 	rr.got = rr.got[n:]
 }
 
-// conserved checks the sum of every reader's account.
+// conserved checks the sum of every reader's account, and that the log keeps
+// to its bounds.
 func (g *rig) conserved() {
 	g.t.Helper()
-	for _, r := range g.b.Stats().Readers {
+	st := g.b.Stats()
+	if st.Bytes > int64(g.cfg.MaxBytes)+g.lim.segment || st.InMemory > g.lim.ring {
+		g.t.Fatalf("%d bytes on disk and %d in memory, want at most %d and a segment, and %d", st.Bytes, st.InMemory, g.cfg.MaxBytes, g.lim.ring)
+	}
+	for _, r := range st.Readers {
 		if sum := r.Delivered + r.Filtered + total(r.Dropped) + total(r.PutAside) + r.Pending; r.Appended != sum {
 			g.t.Fatalf("reader %s: appended %d, but the sum of its account is %d: %+v", r.Name, r.Appended, sum, r)
 		}

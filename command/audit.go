@@ -23,6 +23,10 @@ type Audit struct {
 	mu   sync.Mutex // guards the fields below
 	file *os.File
 	size int64
+
+	pastOnce sync.Once // makes the two below, which are only read afterwards
+	past     map[tagName]time.Time
+	pastErr  error
 }
 
 // OpenAudit opens or makes the file, readable by its owner alone.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math"
 	"sync"
 	"time"
 
@@ -35,12 +34,6 @@ type Rules struct {
 	Lane   func(t *tag.Tag) (Lane, bool) // the lane of a tag's link, false while it is not running
 }
 
-// Limits bound the writes to one tag.
-type Limits struct {
-	Min, Max    *float64      // engineering units, inclusive
-	MinInterval time.Duration // least time between two writes: EEPROM registers wear out
-}
-
 // Service executes requests.
 type Service struct {
 	store *live.Store
@@ -58,7 +51,7 @@ type Service struct {
 // tagState orders the writes to one tag.
 type tagState struct {
 	turn chan struct{} // holds one token; whoever has it may write
-	last time.Time     // of the last write that reached the device; owned by the holder of the turn
+	last time.Time     // of the last write that the device may have stored; owned by the holder of the turn
 }
 
 // memory is the result of a request that had an ID.
@@ -184,28 +177,31 @@ func (s *Service) perform(ctx context.Context, r Request) Result {
 		return s.record(r, Result{Outcome: OutcomeRefused, Reason: "another write to this tag is under way"}, old)
 	}
 	now := s.clock()
-	if wait := limits.MinInterval - now.Sub(st.last); !st.last.IsZero() && wait > 0 {
-		return s.record(r, Result{Outcome: OutcomeRefused,
-			Reason: fmt.Sprintf("written too often: the next write is allowed in %s", wait.Round(time.Millisecond))}, old)
+	for _, reason := range []string{s.tooOften(st, t, limits, now), expired(r, now), tooFar(r.Value, limits, cell)} {
+		if reason != "" {
+			return s.record(r, Result{Outcome: OutcomeRefused, Reason: reason}, old)
+		}
 	}
-	if reason := expired(r, now); reason != "" {
-		return s.record(r, Result{Outcome: OutcomeRefused, Reason: reason}, old)
+	res, touched := s.write(ctx, lane, t, r.Value)
+	if touched {
+		st.last = now
 	}
-	st.last = now
-	return s.record(r, s.write(ctx, lane, t, r.Value), old)
+	return s.record(r, res, old)
 }
 
-func (s *Service) write(ctx context.Context, lane Lane, t *tag.Tag, v tag.Value) Result {
+// write hands a value to the lane. touched says that the device may have
+// stored it.
+func (s *Service) write(ctx context.Context, lane Lane, t *tag.Tag, v tag.Value) (res Result, touched bool) {
 	got, err := lane.Write(ctx, t, v)
 	switch {
 	case errors.Is(err, ErrNotTaken):
-		return Result{Outcome: OutcomeFailed, ReadBack: got, Reason: err.Error()}
+		return Result{Outcome: OutcomeFailed, ReadBack: got, Reason: err.Error()}, true
 	case errors.Is(err, ErrUnknown):
-		return Result{Outcome: OutcomeUnknown, Reason: err.Error()}
+		return Result{Outcome: OutcomeUnknown, Reason: err.Error()}, true
 	case err != nil:
-		return Result{Outcome: OutcomeFailed, Reason: err.Error()}
+		return Result{Outcome: OutcomeFailed, Reason: err.Error()}, false
 	}
-	return Result{Outcome: OutcomeDone, ReadBack: got}
+	return Result{Outcome: OutcomeDone, ReadBack: got}, true
 }
 
 // admit checks everything that can be checked without the device. An empty
@@ -247,25 +243,6 @@ func (s *Service) admit(r Request, cell *live.Cell) (*tag.Tag, Limits, Lane, str
 func expired(r Request, now time.Time) string {
 	if !r.Expires.IsZero() && now.After(r.Expires) {
 		return fmt.Sprintf("expired at %s", r.Expires.UTC().Format(time.RFC3339Nano))
-	}
-	return ""
-}
-
-func outside(v tag.Value, l Limits) string {
-	if v.IsNull() {
-		return "a null cannot be written"
-	}
-	f, numeric := v.Number()
-	if !numeric {
-		return ""
-	}
-	switch {
-	case math.IsNaN(f) || math.IsInf(f, 0):
-		return "not a finite number"
-	case l.Min != nil && f < *l.Min:
-		return fmt.Sprintf("%v is below the tag's min of %v", v, *l.Min)
-	case l.Max != nil && f > *l.Max:
-		return fmt.Sprintf("%v is above the tag's max of %v", v, *l.Max)
 	}
 	return ""
 }

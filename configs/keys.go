@@ -77,7 +77,7 @@ func (l *loader) gateway(root, admin *tree.Node) {
 	l.dec.Decode(&keys, root, admin)
 	l.g.Name, l.g.Labels, l.g.Web = keys.Gateway.Name, keys.Gateway.Labels, keys.Web
 	l.checkName(root.Get("gateway").Get("name"))
-	l.g.Buffer = keys.Buffer
+	l.g.Buffer = keys.Buffer.Filled()
 	l.g.Buffer.Dir = l.absolute(keys.Buffer.Dir)
 	l.validate("buffer", keys.Buffer, root, admin)
 	l.validate("web", keys.Web, root, admin)

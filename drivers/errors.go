@@ -11,6 +11,12 @@ import (
 // when the connection is gone: the caller closes the Conn and opens a new one.
 var ErrLinkDown = errors.New("link down")
 
+// ErrAbsent is wrapped by Open's error, beside ErrLinkDown, when what the link
+// leads to is not there at all: an adapter that is unplugged, a device that
+// has not dialled in. To look again costs nothing and disturbs nobody, so the
+// caller does soon.
+var ErrAbsent = errors.New("not there")
+
 // ErrOutcomeUnknown is wrapped by Write's error when the device may or may
 // not have taken the value.
 var ErrOutcomeUnknown = errors.New("outcome unknown")

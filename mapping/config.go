@@ -38,6 +38,24 @@ type Config struct {
 	// beyond them is uncertain, a write refused. Default: none.
 	Min *float64 `yaml:"min"`
 	Max *float64 `yaml:"max"`
+
+	// Step is the grid of the values that may be written, counted from Min,
+	// or from 0 where there is none. Default: every value.
+	Step *float64 `yaml:"step"`
+
+	// MaxStep is the most that one write may change the tag by, against the
+	// value that it has; without a good one the write is refused. Default:
+	// no limit.
+	MaxStep *float64 `yaml:"max_step"`
+
+	// WriteTolerance is how far what is read back after a write may be from
+	// what was written. Default: as far as the tag's type cannot tell apart.
+	WriteTolerance *float64 `yaml:"write_tolerance"`
+
+	// MinWriteInterval is the least time between two writes that may have
+	// reached the device, over restarts: registers that lie in an EEPROM wear
+	// out. Default 0: no limit.
+	MinWriteInterval time.Duration `yaml:"min_write_interval"`
 }
 
 // minStale is the least default of StaleAfter: polling faster than this does
@@ -54,7 +72,8 @@ func (c Config) faults() tag.Faults {
 	for _, f := range []struct {
 		path string
 		v    *float64
-	}{{"scale", c.Scale}, {"offset", c.Offset}, {"deadband", c.Deadband}, {"min", c.Min}, {"max", c.Max}} {
+	}{{"scale", c.Scale}, {"offset", c.Offset}, {"deadband", c.Deadband}, {"min", c.Min}, {"max", c.Max},
+		{"step", c.Step}, {"max_step", c.MaxStep}, {"write_tolerance", c.WriteTolerance}} {
 		if f.v != nil && (math.IsNaN(*f.v) || math.IsInf(*f.v, 0)) {
 			add(f.path, fmt.Sprintf("%v is not a finite number", *f.v), "write a number such as 0.1")
 		}
@@ -65,13 +84,25 @@ func (c Config) faults() tag.Faults {
 	if c.Deadband != nil && *c.Deadband < 0 {
 		add("deadband", fmt.Sprintf("%v is negative", *c.Deadband), "use 0 to publish every read")
 	}
+	for _, f := range []struct {
+		path  string
+		v     *float64
+		least float64
+		text  string
+	}{{"step", c.Step, math.SmallestNonzeroFloat64, "the values that may be written would not differ"},
+		{"max_step", c.MaxStep, math.SmallestNonzeroFloat64, "no write could change anything"},
+		{"write_tolerance", c.WriteTolerance, 0, "nothing could be read back as it was written"}} {
+		if f.v != nil && *f.v < f.least {
+			add(f.path, fmt.Sprintf("with %v %s", *f.v, f.text), "leave it out, or write a number above 0")
+		}
+	}
 	if c.Min != nil && c.Max != nil && *c.Min > *c.Max {
 		add("min", fmt.Sprintf("min %v is above max %v", *c.Min, *c.Max), "no value could be within them: exchange them")
 	}
 	for _, d := range []struct {
 		path string
 		v    time.Duration
-	}{{"min_interval", c.MinInterval}, {"max_interval", c.MaxInterval}, {"stale_after", c.StaleAfter}} {
+	}{{"min_interval", c.MinInterval}, {"max_interval", c.MaxInterval}, {"stale_after", c.StaleAfter}, {"min_write_interval", c.MinWriteInterval}} {
 		if d.v < 0 {
 			add(d.path, fmt.Sprintf("%s is negative", d.v), "use 0 to leave it to the default")
 		}
@@ -92,7 +123,7 @@ func Check(t *tag.Tag, c Config) tag.Faults {
 		add("stale_after", fmt.Sprintf("stale_after %s is shorter than the interval %s", c.StaleAfter, t.Interval),
 			"the tag would be stale between any two reads: use at least two intervals")
 	}
-	if k := kindOf(t.Type); k == wireText || k == wireBool {
+	if k := kindOf(typeOf(t)); k == wireText || k == wireBool {
 		for _, f := range []struct {
 			path string
 			used bool
@@ -103,6 +134,9 @@ func Check(t *tag.Tag, c Config) tag.Faults {
 			{"deadband", c.Deadband != nil && *c.Deadband > 0, ", or write deadband: 0 at this tag where it is inherited"},
 			{"min", c.Min != nil, ", or correct the type"},
 			{"max", c.Max != nil, ", or correct the type"},
+			{"step", c.Step != nil, ", or correct the type"},
+			{"max_step", c.MaxStep != nil, ", or correct the type"},
+			{"write_tolerance", c.WriteTolerance != nil, ", or correct the type"},
 		} {
 			if f.used {
 				add(f.path, fmt.Sprintf("%s needs a number, but the type is %q", f.path, t.Type), "remove it"+f.hint)

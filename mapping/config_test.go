@@ -38,6 +38,16 @@ func TestCheck(t *testing.T) {
 			`deadband: deadband needs a number, but the type is "string" (remove it, or write deadband: 0 at this tag where it is inherited)`,
 			`min: min needs a number, but the type is "string" (remove it, or correct the type)`,
 			`max: max needs a number, but the type is "string" (remove it, or correct the type)`}},
+		{"writes", "float32", mapping.Config{Step: p(0.5), MaxStep: p(5), WriteTolerance: p(0), MinWriteInterval: time.Minute}, nil},
+		{"writes that cannot be", "int16", mapping.Config{Step: p(0), MaxStep: p(-1), WriteTolerance: p(-1), MinWriteInterval: -1}, []string{
+			"step: with 0 the values that may be written would not differ (leave it out, or write a number above 0)",
+			"max_step: with -1 no write could change anything (leave it out, or write a number above 0)",
+			"write_tolerance: with -1 nothing could be read back as it was written (leave it out, or write a number above 0)",
+			"min_write_interval: -1ns is negative (use 0 to leave it to the default)"}},
+		{"steps of text", "bool", mapping.Config{Step: p(1), MaxStep: p(1), WriteTolerance: p(1)}, []string{
+			`step: step needs a number, but the type is "bool" (remove it, or correct the type)`,
+			`max_step: max_step needs a number, but the type is "bool" (remove it, or correct the type)`,
+			`write_tolerance: write_tolerance needs a number, but the type is "bool" (remove it, or correct the type)`}},
 		{"text, switched off", "string", mapping.Config{Scale: p(1), Offset: p(0), Deadband: p(0)}, nil},
 		{"bool", "Bool", mapping.Config{Scale: p(2)}, []string{`scale: scale needs a number, but the type is "Bool" (remove it, or write scale: 1 at this tag where it is inherited)`}},
 	} {
@@ -57,7 +67,7 @@ func TestConfigKeys(t *testing.T) {
 	for _, f := range reflect.VisibleFields(reflect.TypeFor[mapping.Config]()) {
 		got = append(got, f.Tag.Get("yaml"))
 	}
-	want := "scale offset deadband min_interval max_interval stale_after min max"
+	want := "scale offset deadband min_interval max_interval stale_after min max step max_step write_tolerance min_write_interval"
 	if strings.Join(got, " ") != want {
 		t.Errorf("keys: got %v, want %s", got, want)
 	}

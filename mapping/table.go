@@ -133,7 +133,7 @@ func (t *Table) Raw(tg *tag.Tag, eng tag.Value) (tag.Value, error) {
 	if r == nil {
 		return tag.Value{}, fmt.Errorf("tag %s is not of this link", tg.Path())
 	}
-	return r.scale.raw(eng, tg.Type)
+	return r.scale.raw(eng, typeOf(tg))
 }
 
 // Engineering converts a value that was read back after a write. A tag that

@@ -1,6 +1,10 @@
 package mapping
 
-import "strings"
+import (
+	"strings"
+
+	"fieldferry/tag"
+)
 
 // wireKind is what a tag's type says about its values before the first one
 // has been read.
@@ -27,4 +31,21 @@ var wireKinds = map[string]wireKind{
 	"bytestring": wireText, "datetime": wireText, "guid": wireText, "localizedtext": wireText,
 }
 
-func kindOf(typ string) wireKind { return wireKinds[strings.ToLower(typ)] }
+func kindOf(typ string) wireKind {
+	if strings.HasSuffix(typ, "]") {
+		return wireText // an array: no number to compute with
+	}
+	return wireKinds[strings.ToLower(typ)]
+}
+
+// typeOf is the type of the values that a tag's driver takes and gives: that
+// of the tag map, unless the driver's options say that it is another, since
+// the device itself scales what lies on the wire.
+func typeOf(t *tag.Tag) string {
+	if o, ok := t.Options.(interface{ ValueType() string }); ok {
+		if typ := o.ValueType(); typ != "" {
+			return typ
+		}
+	}
+	return t.Type
+}

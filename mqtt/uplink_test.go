@@ -142,6 +142,7 @@ func TestHistoryIsMarkedNeverRetainedAndFollowedByTheCurrentValue(t *testing.T) 
 	r.eventually("the current values", func() bool { return len(valuesOf(t, b.Taken())) == 27 })
 	src.add(tags[0], 21, 22)
 	r.eventually("the live values", func() bool { return len(valuesOf(t, b.Taken())) == 29 })
+	r.eventually("the acknowledgements", func() bool { return r.Stats().Delivered == 27 })
 	vs := valuesOf(t, b.Taken())
 	for _, v := range vs[:25] {
 		if !v.Historical || v.retain {
@@ -162,8 +163,8 @@ func TestHistoryIsMarkedNeverRetainedAndFollowedByTheCurrentValue(t *testing.T) 
 			t.Errorf("live: got %+v", v)
 		}
 	}
-	if s := r.Stats(); s.Historical != 25 || s.Delivered != 27 {
-		t.Errorf("stats: historical %d, delivered %d; want 25, 27", s.Historical, s.Delivered)
+	if s := r.Stats(); s.Historical != 25 {
+		t.Errorf("stats: historical %d, want 25", s.Historical)
 	}
 }
 

@@ -4,6 +4,7 @@
 #   scripts/deps.sh build    Go, Node, the page's npm packages
 #   scripts/deps.sh package  the same, and what builds and checks the .deb
 #   scripts/deps.sh test     everything: the peers, the browser, the linters
+#   scripts/deps.sh powercut user-mode Linux, for make proof-powercut alone
 #
 # Takes well under a second when nothing is missing. As root it installs
 # missing Debian packages; otherwise it prints the one line that does, and
@@ -51,6 +52,11 @@ packages_test=(
   libmodbus-dev       # a second one
   chromium            # the page's tests
   shellcheck
+)
+
+packages_powercut=(
+  user-mode-linux     # a kernel that can be killed
+  e2fsprogs           # makes its file system
 )
 
 # missing PKG...: those that are not installed.
@@ -142,6 +148,10 @@ npm_folders() {
 group=${1:-test}
 mkdir -p build
 check_go
+if [ "$group" = powercut ]; then
+  ensure_debian "${packages_powercut[@]}"
+  exit
+fi
 check_node
 case $group in
 build)
@@ -156,6 +166,6 @@ test)
   while read -r dir; do ensure_npm "$dir"; done < <(npm_folders)
   ;;
 *)
-  die "unknown group $group: build, package or test"
+  die "unknown group $group: build, package, test or powercut"
   ;;
 esac

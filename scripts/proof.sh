@@ -2,7 +2,7 @@
 # The long runs: what a short test cannot show, because it needs many
 # repetitions or much time. Ends with 1 when any of them failed.
 #
-#   FUZZTIME=60s ROUNDS=20 scripts/proof.sh
+#   FUZZTIME=60s ROUNDS=20 STATES=10000000 KILLS=200 CUTS=50 scripts/proof.sh
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 
@@ -21,8 +21,14 @@ run "all tests, shuffled, 3 times" go test -race -shuffle on -count 3 -timeout 6
 run "outages and kills, $rounds times" env MATCH='Outage|Kill|Restart|Refused|Reconnect' \
   scripts/gotest.sh peer -count "$rounds" -timeout 120m
 # The buffer: power cuts, kills and failures at every operation of many workloads.
-run "crash states of the buffer, $rounds workloads" env CRASH_SEEDS="$rounds" \
-  go test -timeout 240m -run 'AtEveryOperation|EveryOperationFails' ./buffer
+# With -v these tests say how many there were.
+run "crash states of the buffer" env CRASH_STATES="${STATES:-10000000}" \
+  go test -v -timeout 240m -run 'CrashStates' ./buffer
+run "kills and failures at every operation, $rounds workloads" env CRASH_SEEDS="$rounds" \
+  go test -v -timeout 240m -run 'KillAtEveryOperation|EveryOperationFails' ./buffer
+run "kill -9 of a process that appends" env KILLS="${KILLS:-200}" \
+  go test -v -timeout 60m -run 'KillNine' ./buffer
+run "power cuts of a real kernel" make --no-print-directory proof-powercut CUTS="${CUTS:-50}"
 run "the buffer against its model" go test -timeout 60m -run 'Model' ./buffer -rapid.checks 5000
 if grep -rqE --include='*_test.go' --exclude-dir={node_modules,testdata,build} '^//go:build .*\bproof\b' .; then
   run "tests tagged proof" scripts/gotest.sh proof -timeout 240m -v

@@ -15,7 +15,6 @@ import (
 	"io"
 	"io/fs"
 	"maps"
-	"math/rand/v2"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -27,6 +26,9 @@ import (
 
 // ErrPowerCut is returned by every operation after the power was cut.
 var ErrPowerCut = errors.New("power cut")
+
+// ErrShort is the error of a read or a write that stopped just before its end.
+var ErrShort = fmt.Errorf("one byte short: %w", io.ErrShortWrite)
 
 // Memory is where files lie in memory: a power cut leaves nothing of them.
 const Memory = "/run/"
@@ -42,6 +44,7 @@ type Machine struct {
 	cutAt  int // the operation that does not happen any more; -1: none
 	cut    bool
 	plan   func(op int, kind, name string) error
+	watch  func(*Moment)
 	locked map[string]*lock
 	free   int64
 }
@@ -57,7 +60,15 @@ type state struct {
 type inode struct {
 	data    []byte
 	durable []byte
+	lent    bool        // data, durable or both are read by others too: they are copied before they change
 	dirty   map[int]int // sectors written since the last sync, and from which byte of the file on
+}
+
+// own makes the bytes this file's alone.
+func (f *inode) own() {
+	if f.lent {
+		f.data, f.durable, f.lent = slices.Clone(f.data), slices.Clone(f.durable), false
+	}
 }
 
 // New makes a machine with an empty disk.
@@ -90,8 +101,8 @@ func (m *Machine) CutAt(op int) {
 
 // Plan sets what fails: f is called before every operation with its number,
 // counted from 0, its kind (such as write, sync, create, remove) and the file,
-// and its error is the operation's. A write that fails has written half. nil:
-// nothing fails.
+// and its error is the operation's. A write that fails has written half; with
+// ErrShort all but the last byte, with EROFS nothing. nil: nothing fails.
 func (m *Machine) Plan(f func(op int, kind, name string) error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -131,93 +142,6 @@ func (m *Machine) Kill() *Machine {
 	return n
 }
 
-// Reboot is the machine after a power cut, as rnd decides. It is a copy: the
-// machine it is called on can be rebooted again with other luck.
-func (m *Machine) Reboot(rnd *rand.Rand) *Machine {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.stop()
-	n := &Machine{clock: m.clock, free: m.free}
-	n.start()
-	n.clock.Up = time.Minute
-	n.clock.Boot[1]++
-	n.state = &state{durable: map[string]*inode{}, names: map[string]*inode{}, dirs: maps.Clone(m.state.dirs), shared: map[string][]byte{}}
-	copies := map[*inode]*inode{}
-	for _, name := range m.survivors(rnd) {
-		ino := m.state.durable[name]
-		if cur := m.state.names[name]; cur != nil {
-			ino = cur
-		}
-		if copies[ino] == nil {
-			copies[ino] = ino.crash(rnd)
-		}
-		n.state.names[name], n.state.durable[name] = copies[ino], copies[ino]
-	}
-	return n
-}
-
-// survivors lists the names after a power cut, in order.
-func (m *Machine) survivors(rnd *rand.Rand) []string {
-	var out []string
-	all := map[string]bool{}
-	for name := range m.state.names {
-		all[name] = true
-	}
-	for name := range m.state.durable {
-		all[name] = true
-	}
-	for _, name := range slices.Sorted(maps.Keys(all)) {
-		if strings.HasPrefix(name, Memory) {
-			continue
-		}
-		now, then := m.state.names[name], m.state.durable[name]
-		if now != nil && then != nil || rnd.IntN(2) == 0 {
-			out = append(out, name)
-		}
-	}
-	return out
-}
-
-// crash is the file after a power cut.
-func (f *inode) crash(rnd *rand.Rand) *inode {
-	out := slices.Clone(f.durable)
-	if len(f.data) != len(f.durable) && rnd.IntN(2) == 0 {
-		out = resize(out, len(f.data))
-	}
-	for _, s := range slices.Sorted(maps.Keys(f.dirty)) {
-		lo, hi := s*sector, min((s+1)*sector, len(out), len(f.data))
-		if lo >= hi {
-			continue
-		}
-		if rnd.IntN(4) == 0 {
-			copy(out[lo:hi], f.data[lo:hi])
-			continue
-		}
-		// What was not written stays: disks that lose the bytes beside the new
-		// ones (no powersafe overwrite) are not what the buffer is made for.
-		lo = max(lo, f.dirty[s])
-		switch rnd.IntN(3) {
-		case 0:
-			clear(out[lo:hi])
-			copy(out[lo:hi], f.durable[min(lo, len(f.durable)):min(hi, len(f.durable))])
-		case 1:
-			clear(out[lo:hi])
-		case 2:
-			for i := lo; i < hi; i++ {
-				out[i] = byte(rnd.Uint32())
-			}
-		}
-	}
-	return &inode{data: out, durable: slices.Clone(out), dirty: map[int]int{}}
-}
-
-func resize(p []byte, n int) []byte {
-	if n <= len(p) {
-		return p[:n:n]
-	}
-	return append(p, make([]byte, n-len(p))...)
-}
-
 // stop ends the process: what it still stores into mapped memory is its
 // imagination.
 func (m *Machine) stop() {
@@ -230,11 +154,20 @@ func (m *Machine) stop() {
 	}
 }
 
+// changes are the kinds of operation that change what a power cut leaves.
+var changes = map[string]bool{
+	"create": true, "write": true, "truncate": true, "sync": true,
+	"rename": true, "remove": true, "syncdir": true,
+}
+
 // op counts an operation and says whether it happens.
 func (m *Machine) op(kind, name string) error {
 	if m.cut || m.cutAt >= 0 && m.ops >= m.cutAt {
 		m.stop()
 		return &fs.PathError{Op: kind, Path: name, Err: ErrPowerCut}
+	}
+	if m.watch != nil && changes[kind] {
+		m.watch(&Moment{m})
 	}
 	n := m.ops
 	m.ops++
@@ -438,6 +371,7 @@ func (m *Machine) Damage(name string, change func(p []byte)) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	ino := m.state.names[name]
+	ino.own()
 	change(ino.data)
 	ino.durable = slices.Clone(ino.data)
 	clear(ino.dirty)

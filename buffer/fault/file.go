@@ -1,7 +1,9 @@
 package fault
 
 import (
+	"errors"
 	"io"
+	"syscall"
 )
 
 type file struct {
@@ -13,7 +15,9 @@ type file struct {
 func (f *file) ReadAt(p []byte, off int64) (int, error) {
 	f.m.mu.Lock()
 	defer f.m.mu.Unlock()
-	if err := f.m.op("read", f.name); err != nil {
+	if err := f.m.op("read", f.name); errors.Is(err, ErrShort) {
+		return copy(p[:len(p)-min(1, len(p))], f.ino.data[min(off, int64(len(f.ino.data))):]), err
+	} else if err != nil {
 		return 0, err
 	}
 	if off >= int64(len(f.ino.data)) {
@@ -34,9 +38,8 @@ func (f *file) WriteAt(p []byte, off int64) (int, error) {
 	if was {
 		return 0, err
 	}
-	if err != nil {
-		p = p[:len(p)/2]
-	}
+	p = p[:written(len(p), err)]
+	f.ino.own()
 	end := int(off) + len(p)
 	if end > len(f.ino.data) {
 		f.ino.data = resize(f.ino.data, end)
@@ -52,12 +55,26 @@ func (f *file) WriteAt(p []byte, off int64) (int, error) {
 	return len(p), err
 }
 
+// written is how much of n bytes a write has written that ends with err.
+func written(n int, err error) int {
+	switch {
+	case err == nil:
+		return n
+	case errors.Is(err, ErrShort):
+		return max(n-1, 0)
+	case errors.Is(err, syscall.EROFS):
+		return 0
+	}
+	return n / 2
+}
+
 func (f *file) Truncate(size int64) error {
 	f.m.mu.Lock()
 	defer f.m.mu.Unlock()
 	if err := f.m.op("truncate", f.name); err != nil {
 		return err
 	}
+	f.ino.own()
 	f.ino.data = resize(f.ino.data, int(size))
 	return nil
 }
@@ -73,6 +90,7 @@ func (f *file) Sync() error {
 		}
 		return err
 	}
+	f.ino.own()
 	for s := range f.ino.dirty {
 		lo, hi := s*sector, min((s+1)*sector, len(f.ino.data))
 		if lo < hi {

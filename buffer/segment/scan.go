@@ -103,7 +103,7 @@ func (s *Scanner) fill(at int64) ([]byte, error) {
 		return s.buf[at-s.base:], nil
 	}
 	if s.buf == nil {
-		s.buf = make([]byte, 0, chunk)
+		s.buf = make([]byte, 0, min(chunk, max(0, s.end-at)))
 	}
 	want := int(min(chunk, max(0, s.end-at)))
 	n, err := s.r.ReadAt(s.buf[:want], at)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -35,6 +36,7 @@ type Tail struct {
 	// newest segment, or at its end where that was clean. nil: not known.
 	Counts *tally.Tally
 
+	limit    uint64 // what a segment says of samples beyond it is void
 	counts   counts
 	pack     column.Unpacker // for frames
 	snapshot bool            // the one at the start of the segment was read
@@ -220,6 +222,9 @@ func (s *Store) readSegment(f *file, last bool) Tail {
 		return t
 	}
 	defer df.Close() // it was only read
+	if t.limit = f.end; last {
+		t.limit = math.MaxUint64
+	}
 	proven := proven(df, f)
 	off := int64(segment.HeaderSize)
 	for sc := scan(df, f); ; {
@@ -294,21 +299,25 @@ func (t *Tail) plain(b *segment.Block) []byte {
 }
 
 func (t *Tail) addMeta(b *segment.Block) {
-	snapshot, readers := false, uint32(0)
+	snapshot, stated, readers := false, false, uint32(0)
 	m := frame.Meta{
-		Reader: func(r *frame.Reader) { t.Readers[r.Name] = *r },
-		State:  func(s *frame.State) { t.Dropped, readers = s.Dropped, s.Readers },
+		Reader: func(r *frame.Reader) {
+			if r.Ord <= t.limit {
+				t.Readers[r.Name] = *r
+			}
+		},
+		State: func(s *frame.State) { t.Dropped, readers, stated = s.Dropped, s.Readers, true },
 		Clock: func(c *frame.Clock) {
-			t.Clock, snapshot = *c, true
+			t.Clock, snapshot = *c, stated // in a snapshot the state comes first
 			t.Clocks.Note(*c)
 		},
 		Drop: func(d *frame.Drop) {
-			if d.From == t.Ord {
+			if d.From == t.Ord && d.To <= t.limit {
 				t.Ord, t.NextSeq = d.To, max(t.NextSeq, d.LastSeq+1)
 			}
 		},
 		Skip: func(s frame.Gap) {
-			if s.From == t.Ord {
+			if s.From == t.Ord && s.To <= t.limit {
 				t.NextSeq += s.To - s.From
 				t.Ord = s.To
 			}
@@ -342,7 +351,7 @@ func (s *Store) rewrite(r io.ReaderAt, f *file, proven, end int64) error {
 		return err
 	}
 	defer w.Close() // it was synced
-	buf := make([]byte, 64<<10)
+	buf := make([]byte, min(64<<10, end-proven))
 	for at := proven; at < end; {
 		n, err := r.ReadAt(buf[:min(int64(len(buf)), end-at)], at)
 		if n == 0 && err != nil {
@@ -361,7 +370,7 @@ func (s *Store) rewrite(r io.ReaderAt, f *file, proven, end int64) error {
 
 // zeros says that a file holds nothing but zeros between two offsets.
 func zeros(r io.ReaderAt, from, to int64) bool {
-	buf := make([]byte, 64<<10)
+	buf := make([]byte, min(64<<10, max(0, to-from)))
 	for at := from; at < to; {
 		n, err := r.ReadAt(buf[:min(int64(len(buf)), to-at)], at)
 		if slices.ContainsFunc(buf[:n], func(c byte) bool { return c != 0 }) {

@@ -80,7 +80,7 @@ reachable, 78 configuration.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(runCmd(), reloadCmd(), checkCmd(), readCmd(), statusCmd(), versionCmd(), openapiCmd(), manCmd())
+	root.AddCommand(runCmd(), reloadCmd(), checkCmd(), readCmd(), statusCmd(), bufferCmd(), versionCmd(), openapiCmd(), manCmd())
 	if demo := demoCmd(); demo != nil {
 		root.AddCommand(demo)
 	}

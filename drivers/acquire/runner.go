@@ -29,13 +29,14 @@ type Sink interface {
 }
 
 const (
-	retryMin   = 200 * time.Millisecond // first pause after a failed connect
-	retryMax   = 30 * time.Second       // longest pause, unless the link says otherwise
-	probeMin   = time.Second            // first pause before a dead device is probed
-	probeMax   = 30 * time.Second       // longest pause between probes
-	sweepEvery = time.Second
-	openLimit  = 15 * time.Second // a driver's Open that takes longer is given up
-	steady     = 10 * time.Second // a connection this old has earned an immediate reconnect
+	retryMin    = 200 * time.Millisecond // first pause after a failed connect
+	retryMax    = 30 * time.Second       // longest pause, unless the link says otherwise
+	absentPause = 500 * time.Millisecond // longest pause before looking again for what is not there
+	probeMin    = time.Second            // first pause before a dead device is probed
+	probeMax    = 30 * time.Second       // longest pause between probes
+	sweepEvery  = time.Second
+	openLimit   = 15 * time.Second // a driver's Open that takes longer is given up
+	steady      = 10 * time.Second // a connection this old has earned an immediate reconnect
 )
 
 // Runner runs one link. Make it with New, run it with Run, once.
@@ -83,6 +84,9 @@ func (r *Runner) Run(ctx context.Context) error {
 			break
 		}
 		pause = r.nextPause(pause, r.got || time.Since(opened) >= steady)
+		if errors.Is(err, drivers.ErrAbsent) {
+			pause = min(pause, absentPause)
+		}
 		r.linkFailed(err, pause)
 	}
 	return nil

@@ -9,27 +9,24 @@ import (
 
 	"fieldferry/drivers"
 	"fieldferry/drivers/modbus/frame"
-	"fieldferry/drivers/modbus/layout"
+	"fieldferry/drivers/modbus/sunspec"
 	"fieldferry/drivers/modbus/wire"
+	"fieldferry/drivers/modbus/write"
 	"fieldferry/tag"
 )
 
 func init() {
-	drivers.Register("modbus-tcp", &driver{})
-	drivers.Register("modbus-rtu", &driver{rtu: true})
-}
-
-// driver is both drivers; it keeps no state.
-type driver struct {
-	rtu bool
+	drivers.Register("modbus-tcp", newDriver(overTCP))
+	drivers.Register("modbus-rtu", newDriver(overRTU))
+	drivers.Register("modbus-ascii", newDriver(overASCII))
 }
 
 // Options returns the defaults.
 func (d *driver) Options() drivers.Options {
 	dev := defaultDevice()
 	o := drivers.Options{Device: &dev, Tag: &TagOptions{}}
-	if d.rtu {
-		link := defaultRTU()
+	if d.serial() {
+		link := d.lineDefaults()
 		o.Link = &link
 	} else {
 		link := defaultTCP()
@@ -46,97 +43,30 @@ func (d *driver) Check(l *tag.Link) []drivers.Fault {
 			faults = append(faults, drivers.Fault{Device: dev, Tag: t, Fault: f})
 		}
 	}
-	if _, f := d.endpoint(l.Endpoint); f != nil {
-		add(nil, nil, *f)
-	}
-	if d.rtu {
-		add(nil, nil, of(l.Options, defaultRTU).faults()...)
-	} else {
-		add(nil, nil, of(l.Options, defaultTCP).faults()...)
-	}
+	add(nil, nil, d.linkFaults(l)...)
 	for _, dev := range l.Devices {
 		add(dev, nil, deviceOptions(dev).faults()...)
 		for _, t := range dev.Tags {
 			_, found := layoutOf(t)
 			add(dev, t, found...)
 		}
+		for t, found := range togetherFaults(dev) {
+			add(dev, t, found...)
+		}
 	}
 	return faults
 }
 
-// layoutOf tells where a tag lies, or everything that is wrong with it.
-func layoutOf(t *tag.Tag) (layout.Layout, tag.Faults) {
-	o := tagOptions(t)
-	l, faults := layout.Spec{Address: t.Address, Type: t.Type, Order: o.ByteOrder, Length: o.Length}.Parse()
-	most := deviceOptions(t.Device).MaxRegisters
-	if len(faults) > 0 {
-		return l, faults
-	}
-	if !l.Table.Bits() && l.Length > most && most > 0 {
-		faults = append(faults, tag.Fault{Path: "address", Text: fmt.Sprintf("%s takes %d registers, more than the %d that max_registers allows in one read", l.Address, l.Length, most),
-			Hint: "a value read in two halves may be torn: raise max_registers, or use a shorter type"})
-	}
-	if !t.Access.Writable() {
-		return l, faults
-	}
-	switch {
-	case !l.Table.Writable():
-		faults = append(faults, tag.Fault{Path: "access", Text: fmt.Sprintf("%ss cannot be written", l.Table), Hint: "use access: read; coils and holding registers can be written"})
-	case l.Partial():
-		faults = append(faults, tag.Fault{Path: "access", Text: fmt.Sprintf("%s is a part of a register, and a part alone cannot be written", l.Address),
-			Hint: "use access: read, or write the whole register as uint16"})
-	case l.Length > maxWrite:
-		faults = append(faults, tag.Fault{Path: "access", Text: fmt.Sprintf("%d registers cannot be written at once", l.Length), Hint: fmt.Sprintf("Modbus writes %d at most", maxWrite)})
-	}
-	return l, faults
-}
-
-// maxWrite is the most registers of one write (Modbus Application Protocol
-// V1.1b3 §6.12).
-const maxWrite = 123
-
-// exchanger is what both link layers offer.
-type exchanger interface {
-	Exchange(ctx context.Context, unit byte, req frame.PDU) (wire.Reply, error)
-	Close() error
-	Stats() wire.Stats
-}
+// exchanger is a link of any framing.
+type exchanger = wire.Link
 
 // Open connects to a link.
 func (d *driver) Open(ctx context.Context, l *tag.Link, log *slog.Logger) (drivers.Conn, error) {
-	e, fault := d.endpoint(l.Endpoint)
-	if fault != nil {
-		return nil, *fault
-	}
-	link, err := d.connect(ctx, l, e)
+	link, err := d.connect(ctx, l, log)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", drivers.ErrLinkDown, err)
 	}
-	return &conn{link: link, log: log}, nil
-}
-
-func (d *driver) connect(ctx context.Context, l *tag.Link, e endpoint) (exchanger, error) {
-	if !d.rtu {
-		o := of(l.Options, defaultTCP)
-		w := o.wire(l)
-		w.AnyUnit = o.AcceptAnyUnit
-		return orError(wire.DialTCP(ctx, e.address, w))
-	}
-	o := of(l.Options, defaultRTU)
-	w := o.wire(l)
-	w.LateWindow = o.LateWindow
-	if e.port != "" {
-		return orError(wire.OpenRTU(ctx, e.port, o.Serial, w))
-	}
-	return orError(wire.DialRTU(ctx, e.address, w))
-}
-
-// orError keeps a nil pointer from becoming an interface that is not nil.
-func orError[T exchanger](link T, err error) (exchanger, error) {
-	if err != nil {
-		return nil, err
-	}
-	return link, nil
+	return &conn{link: link, log: log, writers: map[*tag.Device]*write.Writer{}, chains: map[*tag.Device]*sunspec.Chain{}}, nil
 }
 
 // conn is an open link.
@@ -144,10 +74,13 @@ type conn struct {
 	link exchanger
 	log  *slog.Logger
 	once sync.Once
+
+	writers map[*tag.Device]*write.Writer // of the link's goroutine, as the next
+	chains  map[*tag.Device]*sunspec.Chain
 }
 
 // Prepare plans the reading of some tags.
-func (c *conn) Prepare(_ context.Context, d *tag.Device, tags []*tag.Tag) (drivers.Group, error) {
+func (c *conn) Prepare(ctx context.Context, d *tag.Device, tags []*tag.Tag) (drivers.Group, error) {
 	g := &group{c: c, dev: d, unit: byte(deviceOptions(d).UnitID), limits: deviceOptions(d).limits(), tags: tags}
 	for _, f := range deviceOptions(d).faults() {
 		return nil, fmt.Errorf("device %s: %w", d.Name, f)
@@ -159,6 +92,15 @@ func (c *conn) Prepare(_ context.Context, d *tag.Device, tags []*tag.Tag) (drive
 		}
 		g.layouts = append(g.layouts, l)
 	}
+	for i, t := range tags {
+		if sunspec.Is(t.Address) {
+			g.described.tags = append(g.described.tags, i)
+		}
+	}
+	if err := g.describe(ctx); err != nil {
+		return nil, err
+	}
+	g.locate()
 	g.replan()
 	return g, nil
 }

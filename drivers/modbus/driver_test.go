@@ -67,7 +67,7 @@ func TestCheckTellsEverything(t *testing.T) {
 	l.Devices = append(l.Devices, &second, &third)
 	o := l.Options.(*RTUOptions)
 	o.Timeout, o.PauseAfterConnect, o.LateWindow = 0, -1, -1
-	o.Serial.Baud, o.Serial.Parity, o.Serial.StopBits, o.Serial.DataBits = 9601, "mark", 3, 7
+	o.Serial.Baud, o.Serial.Parity, o.Serial.StopBits, o.Serial.DataBits = 960, "marx", 3, 7
 	d, _ := drivers.Lookup("modbus-rtu")
 	var got []string
 	for _, f := range d.Check(l) {
@@ -87,11 +87,11 @@ func TestCheckTellsEverything(t *testing.T) {
 		`endpoint: endpoint "com3" does not say what it is`,
 		`timeout: 0s is outside 1ms to 1m0s`,
 		`pause_after_connect: -1ns is outside 0s to 10s`,
-		`late_window: -1ns is outside 0s to 1h`,
-		`serial.baud: no serial port runs at 9601 baud`,
-		`serial.parity: unknown parity "mark"`,
+		`late_window: -1ns is outside 0s to 1h0m0s`,
+		`serial.baud: 960 baud is outside 1200-921600`,
+		`serial.parity: unknown parity "marx"`,
 		`serial.stop_bits: 3 stop bits`,
-		`serial.data_bits: 7 data bits`,
+		`serial.data_bits: RTU cannot be spoken with 7 data bits`,
 		`d1 far address: address "hr:70000" is beyond 65535`,
 		`d1 type type: unknown type "uint17"`,
 		`d1 bit type: a coil is a single bit, not int16`,
@@ -99,8 +99,6 @@ func TestCheckTellsEverything(t *testing.T) {
 		`d1 end address: hr:65535 of length 2 ends beyond 65535`,
 		`d1 text length: type string needs a length`,
 		`d1 ro access: input registers cannot be written`,
-		`d1 part access: hr:1.3 is a part of a register, and a part alone cannot be written`,
-		`d1 half access: hr:1 is a part of a register, and a part alone cannot be written`,
 		`d1 long access: 125 registers cannot be written at once`,
 		`d2 unit_id: unit id 0 is the broadcast, which nobody answers`,
 		`d2 max_registers: 126 registers in one read is outside 1-125`,
@@ -134,11 +132,65 @@ func TestEndpoints(t *testing.T) {
 		{"modbus-rtu", "tcp://converter:4001", "converter:4001", ""},
 		{"modbus-rtu", "tcp://converter", "", "has no port"},
 		{"modbus-rtu", "ttyUSB0", "", "does not say what it is"},
+		{"modbus-ascii", "/dev/ttyS0", "/dev/ttyS0", ""},
+		{"modbus-ascii", "tcp://converter:4001", "converter:4001", ""},
+		{"modbus-tcp", "listen://:5020", ":5020", ""},
+		{"modbus-rtu", "listen://10.1.0.1:5020?from=10.1.0.7", "10.1.0.1:5020 10.1.0.7", ""},
+		{"modbus-rtu", "listen://", "", "has no port"},
+		{"modbus-rtu", "listen://:0", "", "outside 1-65535"},
+		{"modbus-rtu", "listen://plant:5020", "", "not an address of this machine"},
+		{"modbus-rtu", "listen://:5020?from=modem", "", "not from= and an address"},
+		{"modbus-rtu", "listen://:5020?for=10.1.0.7", "", "not from= and an address"},
 	} {
 		reg, _ := drivers.Lookup(c.driver)
 		e, f := reg.(*driver).endpoint(c.in)
-		if got := e.address + e.port; got != c.want || (f == nil) != (c.fault == "") || f != nil && (!strings.Contains(f.Text, c.fault) || f.Hint == "") {
+		got := e.address + e.port + e.listen
+		if e.from.IsValid() {
+			got += " " + e.from.String()
+		}
+		if got != c.want || (f == nil) != (c.fault == "") || f != nil && (!strings.Contains(f.Text, c.fault) || f.Hint == "") {
 			t.Errorf("%s %q: got %q, %+v; want %q, %q", c.driver, c.in, got, f, c.want, c.fault)
+		}
+	}
+}
+
+// TestReachFaults: who may dial in is said, and a backup is another place.
+func TestReachFaults(t *testing.T) {
+	for _, c := range []struct {
+		driver, endpoint, backup string
+		allow                    []string
+		want                     string
+	}{
+		{"modbus-rtu", "listen://:5020", "", []string{"10.1.0.7"}, ""},
+		{"modbus-tcp", "listen://:5020?from=10.1.0.7", "", []string{"10.1.0.0/24"}, ""},
+		{"modbus-rtu", "listen://:5020", "", nil, "allow: nobody is allowed to dial in at :5020"},
+		{"modbus-rtu", "listen://:5020", "", []string{"0.0.0.0/0"}, `allow[0]: "0.0.0.0/0" is everybody`},
+		{"modbus-rtu", "listen://:5020", "", []string{"10.1.0.7", "modem"}, `allow[1]: "modem" is not an address`},
+		{"modbus-rtu", "listen://:5020?from=10.2.0.7", "", []string{"10.1.0.0/24"}, "allow: 10.2.0.7 may not dial in"},
+		{"modbus-tcp", "tcp://plc", "", []string{"10.1.0.7"}, "allow: an allow-list where nobody dials in"},
+		{"modbus-tcp", "tcp://plc", "tcp://plc2", nil, ""},
+		{"modbus-rtu", "/dev/ttyS0", "tcp://converter:4001", nil, ""},
+		{"modbus-tcp", "tcp://plc", "tcp://plc:502", nil, "backup: the backup is the endpoint itself"},
+		{"modbus-tcp", "tcp://plc", "plc2", nil, `backup: endpoint "plc2" does not say what it is`},
+		{"modbus-tcp", "tcp://plc", "listen://:5020", nil, "backup: no backup for, or by, listen://"},
+	} {
+		l := newLink(t, c.driver, c.endpoint, nil)
+		switch o := l.Options.(type) {
+		case *TCPOptions:
+			o.Backup, o.Allow = c.backup, c.allow
+		case *RTUOptions:
+			o.Backup, o.Allow = c.backup, c.allow
+		}
+		d, _ := drivers.Lookup(c.driver)
+		got := ""
+		for _, f := range d.Check(l) {
+			got += f.Path + ": " + f.Text
+			if f.Hint == "" {
+				t.Errorf("%s: no hint", f.Text)
+			}
+		}
+		if got != c.want {
+			t.Errorf("%s, backup %q, allow %q: got %q, want %q", c.endpoint, c.backup, c.allow, got, c.want)
 		}
 	}
 }

@@ -10,7 +10,6 @@ import (
 	"fieldferry/drivers/modbus/frame"
 	"fieldferry/drivers/modbus/layout"
 	"fieldferry/drivers/modbus/plan"
-	"fieldferry/drivers/modbus/wire"
 	"fieldferry/tag"
 )
 
@@ -22,6 +21,9 @@ type group struct {
 	limits  plan.Limits
 	tags    []*tag.Tag
 	layouts []layout.Layout // of tags, by index
+	spots   []spot          // of tags, by index
+
+	described described // tags that the device tells the place of
 
 	blocks []*block // what is asked, in order
 	first  int      // index of the silent block that is asked first
@@ -51,12 +53,13 @@ const reasonWriteOnly = "write only"
 func (g *group) replan() {
 	var items []plan.Item
 	for i, l := range g.layouts {
-		if g.tags[i].Access.Readable() {
-			items = append(items, plan.Item{Table: l.Table, Start: l.Number, Length: l.Length, Tag: i})
+		if p := g.spots[i]; len(p.members) > 0 && g.tags[i].Access.Readable() {
+			items = append(items, plan.Item{Table: l.Table, Start: p.start, Length: p.length, Tag: i})
 		}
 	}
 	g.blocks, g.first, g.stale = nil, 0, false
-	for _, b := range plan.Blocks(items, g.limits) {
+	char := 11 * time.Second / 9600
+	for _, b := range plan.Blocks(items, g.limits, plan.Serial(char, 7*char/2, 5*time.Millisecond, 1)) {
 		g.blocks = append(g.blocks, newBlock(b))
 	}
 }
@@ -75,14 +78,16 @@ func (b *block) what(unit byte) string {
 
 // Read asks for every block of the group.
 func (g *group) Read(ctx context.Context, dst []tag.Sample) ([]tag.Sample, error) {
-	if g.stale {
-		g.replan()
+	if err := g.again(ctx); err != nil {
+		return dst, err
 	}
 	g.cycle++
 	base, now := len(dst), time.Now().UTC()
-	for _, t := range g.tags {
+	for i, t := range g.tags {
 		q := tag.BadFor(tag.ReasonTimeout)
-		if !t.Access.Readable() {
+		if reason := g.described.missing[i]; reason != "" {
+			q = tag.BadFor(reason)
+		} else if !t.Access.Readable() {
 			q = tag.BadFor(reasonWriteOnly)
 		}
 		dst = append(dst, tag.Sample{Tag: t, Quality: q, Time: now})
@@ -95,7 +100,7 @@ func (g *group) Read(ctx context.Context, dst []tag.Sample) ([]tag.Sample, error
 	return dst, err
 }
 
-// flatten puts the parts of blocks that were taken apart in their places.
+// flatten puts the parts of blocks that were taken apart in their spots.
 func (g *group) flatten() {
 	var flat []*block
 	var add func(b *block)
@@ -173,26 +178,20 @@ func (r *round) visit(ctx context.Context, b *block) error {
 		r.g.c.log.Info("register is there again", "device", r.g.dev.Name, "tag", r.g.tags[b.Items[0].Tag].Name)
 	}
 	for _, it := range b.Items {
-		decode(&r.out[it.Tag], &r.g.layouts[it.Tag], reply, it.Start-b.Start)
+		for _, i := range r.g.spots[it.Tag].members {
+			decode(&r.out[i], &r.g.layouts[i], reply, b.Start)
+		}
 	}
 	return nil
-}
-
-// decode takes a tag, which begins offset registers or bits into it, out of
-// an answer.
-func decode(s *tag.Sample, l *layout.Layout, reply wire.Reply, offset int) {
-	v, err := l.Decode(reply.Data, offset)
-	s.Value, s.Quality, s.Time = v, tag.OK(), reply.At
-	if err != nil {
-		s.Quality = tag.BadFor(tag.ReasonBadValue)
-	}
 }
 
 // fill marks every tag of a block.
 func (r *round) fill(b *block, q tag.Quality, at time.Time) {
 	for _, it := range b.Items {
-		s := &r.out[it.Tag]
-		s.Value, s.Quality, s.Time = tag.Value{}, q, at
+		for _, i := range r.g.spots[it.Tag].members {
+			s := &r.out[i]
+			s.Value, s.Quality, s.Time = tag.Value{}, q, at
+		}
 	}
 }
 

@@ -63,7 +63,7 @@ func newLink(t testing.TB, driver, endpoint string, units map[int][]string) *tag
 	}
 	for _, dev := range l.Devices {
 		for _, tg := range dev.Tags {
-			if lay, _ := layoutOf(tg); lay.Partial() || !lay.Table.Writable() {
+			if lay, _ := layoutOf(tg); !lay.Table.Writable() {
 				tg.Access = tag.AccessRead
 			}
 		}

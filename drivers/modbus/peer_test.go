@@ -4,10 +4,12 @@ package modbus
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"net"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -15,6 +17,9 @@ import (
 	"fieldferry/drivers/modbus/frame"
 	"fieldferry/drivers/modbus/tty"
 	"fieldferry/drivers/modbus/wire"
+	"fieldferry/drivers/modbus/wire/line"
+	"fieldferry/drivers/modbus/wire/reach"
+	"fieldferry/drivers/modbus/wire/tcp"
 	"fieldferry/internal/peers"
 	"fieldferry/tag"
 )
@@ -91,6 +96,55 @@ func TestPymodbusRTU(t *testing.T) {
 			l.Options.(*RTUOptions).Serial.Baud = baud
 			readPlant(t, l)
 		})
+	}
+}
+
+func TestPymodbusASCIIOverTCP(t *testing.T) {
+	s := peers.Pymodbus(t, peers.ModbusOptions{Mode: "asciitcp", Units: 4, Dead: []int{2}})
+	readPlant(t, plantLink(t, "modbus-ascii", s.Endpoint()))
+}
+
+func TestPymodbusASCII(t *testing.T) {
+	for _, baud := range []int{9600, 115200} {
+		t.Run(fmt.Sprint(baud), func(t *testing.T) {
+			pty := peers.PTY(t)
+			peers.Pymodbus(t, peers.ModbusOptions{Mode: "ascii", TTY: pty.B, Baud: baud, Units: 4, Dead: []int{2}})
+			l := plantLink(t, "modbus-ascii", pty.A)
+			l.Options.(*RTUOptions).Serial.Baud = baud
+			readPlant(t, l)
+		})
+	}
+}
+
+// TestJsmodbusOutOfOrder: with eight requests under way, a server that answers
+// them in reverse order brings each asker its own registers.
+func TestJsmodbusOutOfOrder(t *testing.T) {
+	const depth, rounds, overtaken = 8, 100, 999
+	conn, err := reach.Dial(t.Context(), peers.Jsmodbus(t), patience)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := tcp.New(conn, tcp.Options{Options: wire.Options{Timeout: patience}, Depth: depth})
+	defer c.Close()
+	var wg sync.WaitGroup
+	for w := range depth {
+		wg.Go(func() {
+			for i := range rounds {
+				address := w*rounds + i
+				r, err := c.Exchange(t.Context(), 1, frame.Read(3, address, 2))
+				if err != nil || binary.BigEndian.Uint16(r.Data) != uint16(address) || binary.BigEndian.Uint16(r.Data[2:]) != uint16(address+1) {
+					t.Errorf("registers at %d: % x, %v", address, r.Data, err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	r, err := c.Exchange(t.Context(), 1, frame.Read(3, overtaken, 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := binary.BigEndian.Uint16(r.Data); n < rounds {
+		t.Errorf("%d answers overtook an earlier request, want %d at least: nothing was shown", n, rounds)
 	}
 }
 
@@ -200,15 +254,17 @@ func TestLibmodbusTCP(t *testing.T) {
 	address := peers.Libmodbus(t, "")
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	var c *wire.TCP
-	var err error
+	var c *tcp.Link
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for c == nil { // it takes one connection only: ours must be the first
-		c, err = wire.DialTCP(ctx, address, wire.Options{Timeout: 300 * time.Millisecond})
+		conn, err := reach.Dial(ctx, address, patience)
 		var refused *net.OpError
 		if err != nil && (!errors.As(err, &refused) || ctx.Err() != nil) {
 			t.Fatal(err)
+		}
+		if err == nil {
+			c = tcp.New(conn, tcp.Options{Options: wire.Options{Timeout: 300 * time.Millisecond}})
 		}
 		<-tick.C
 	}
@@ -220,14 +276,17 @@ func TestLibmodbusTCP(t *testing.T) {
 }
 
 func TestLibmodbusRTU(t *testing.T) {
-	line := peers.PTY(t)
-	peers.Libmodbus(t, line.B)
+	pty := peers.PTY(t)
+	peers.Libmodbus(t, pty.B)
 	s := tty.Default()
 	s.Baud = 115200
-	c, err := wire.OpenRTU(t.Context(), line.A, s, wire.Options{Timeout: 300 * time.Millisecond})
+	p, err := tty.Open(pty.A, s)
 	if err != nil {
 		t.Fatal(err)
 	}
+	o := line.Options{Options: wire.Options{Timeout: 300 * time.Millisecond}}
+	o.Char, o.Gap = s.Timing()
+	c := line.New(p, o)
 	defer c.Close()
 	for deadline := time.Now().Add(patience); ; { // until it has opened its end
 		_, err := c.Exchange(t.Context(), 17, frame.Read(3, 0x160, 4))

@@ -25,6 +25,7 @@ type (
 		Endpoint   string `yaml:"endpoint"`
 		RTUOptions `yaml:",inline"`
 		Any        bool           `yaml:"accept_any_unit"`
+		Pipeline   int            `yaml:"pipeline"`
 		Devices    []sampleDevice `yaml:"devices"`
 	}
 	sampleDevice struct {
@@ -54,7 +55,7 @@ func (d *sampleDevice) UnmarshalYAML(n *yaml.Node) error {
 
 func (l *sampleLink) UnmarshalYAML(n *yaml.Node) error {
 	type plain sampleLink
-	p := plain{RTUOptions: defaultRTU()}
+	p := plain{RTUOptions: defaultRTU(), Pipeline: 1}
 	err := n.Decode(&p)
 	*l = sampleLink(p)
 	return err
@@ -72,8 +73,8 @@ func loadSample(t *testing.T, text []byte) []*tag.Link {
 	var links []*tag.Link
 	for _, sl := range f.Links {
 		l := &tag.Link{Name: sl.Name, Driver: sl.Driver, Endpoint: sl.Endpoint}
-		l.Options = &TCPOptions{LinkOptions: sl.LinkOptions, AcceptAnyUnit: sl.Any}
-		if sl.Driver == "modbus-rtu" {
+		l.Options = &TCPOptions{LinkOptions: sl.LinkOptions, AcceptAnyUnit: sl.Any, Pipeline: sl.Pipeline}
+		if sl.Driver != "modbus-tcp" {
 			l.Options = &sl.RTUOptions
 		}
 		for _, sd := range sl.Devices {
@@ -98,8 +99,8 @@ func TestSampleIsRight(t *testing.T) {
 		t.Fatal(err)
 	}
 	links := loadSample(t, text)
-	if len(links) != 2 || len(links[0].Devices) != 2 || len(links[0].Devices[0].Tags) != 8 {
-		t.Fatalf("%d links read, want 2 with their devices and tags", len(links))
+	if len(links) != 3 || len(links[0].Devices) != 2 || len(links[0].Devices[0].Tags) != 8 {
+		t.Fatalf("%d links read, want 3 with their devices and tags", len(links))
 	}
 	for _, l := range links {
 		d, ok := drivers.Lookup(l.Driver)
@@ -122,8 +123,8 @@ func TestSampleTellsTheDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	key := regexp.MustCompile(`(?m)^( +)# ([a-z_]+: .*)$`)
-	if n := len(key.FindAll(text, -1)); n != 6 {
-		t.Fatalf("%d commented defaults, want 6", n)
+	if n := len(key.FindAll(text, -1)); n != 10 {
+		t.Fatalf("%d commented defaults, want 10", n)
 	}
 	want, got := loadSample(t, text), loadSample(t, key.ReplaceAll(text, []byte("$1$2")))
 	for i := range want {

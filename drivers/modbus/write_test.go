@@ -8,13 +8,14 @@ import (
 
 	"fieldferry/drivers"
 	"fieldferry/drivers/modbus/modbustest"
+	"fieldferry/drivers/modbus/write"
 	"fieldferry/tag"
 )
 
 var writable = []string{"u hr:0 uint16", "i hr:1 int16", "f hr:2 float32 CDAB", "l hr:4 int64", "s hr:8 string - 2", "b hr:10 bcd16",
-	"c coil:3 bool", "bit hr:11.3 bool", "ro ir:1 uint16"}
+	"c coil:3 bool", "bit hr:11.3 bool", "half hr:11.hi uint8", "ro ir:1 uint16"}
 
-func write(t *testing.T, l *tag.Link, g drivers.Group, name string, v tag.Value) (tag.Sample, error) {
+func writeTo(t *testing.T, l *tag.Link, g drivers.Group, name string, v tag.Value) (tag.Sample, error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
@@ -48,7 +49,7 @@ func TestWriteAndReadBack(t *testing.T) {
 			{"l", tag.Int(-1 << 62), 16, 16}, {"s", tag.String("AB"), 16, 16}, {"b", tag.Uint(4711), 6, 16}, {"c", tag.Bool(true), 5, 15},
 		} {
 			functions = nil
-			got, err := write(t, l, g[0], c.name, c.v)
+			got, err := writeTo(t, l, g[0], c.name, c.v)
 			if err != nil || got.Value != c.v || got.Quality != tag.OK() || got.Tag.Name != c.name || got.Time.IsZero() {
 				t.Errorf("write %v to %s: got %+v, %v", c.v, c.name, got, err)
 			}
@@ -78,17 +79,14 @@ func TestWriteRefusesBeforeTheWire(t *testing.T) {
 		{"i", tag.Float64(1.5), "not a whole number"},
 		{"s", tag.String("ABCDE"), "do not fit"},
 		{"c", tag.Int(2), "not a bool"},
-		{"bit", tag.Bool(true), "access: read"},
+		{"bit", tag.Int(2), "not a bool"},
+		{"half", tag.Int(256), "outside the range of uint8"},
 		{"ro", tag.Int(1), "access: read"},
 	} {
-		_, err := write(t, l, g[0], c.name, c.v)
+		_, err := writeTo(t, l, g[0], c.name, c.v)
 		if err == nil || errors.Is(err, drivers.ErrOutcomeUnknown) || !strings.Contains(err.Error(), c.text) {
 			t.Errorf("write %v to %s: got %v, want %q", c.v, c.name, err, c.text)
 		}
-	}
-	l.Devices[0].Tags[7].Access = tag.AccessReadWrite // even if Check was passed by
-	if _, err := write(t, l, g[0], "bit", tag.Bool(true)); err == nil || !strings.Contains(err.Error(), "alone") {
-		t.Errorf("write of a bit of a register: %v", err)
 	}
 	if s.Requests(0) != 0 {
 		t.Errorf("%d requests reached the device", s.Requests(0))
@@ -126,7 +124,7 @@ func TestWriteOutcomes(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			s, l, g := serve(t, map[byte]*modbustest.Memory{1: memory()}, map[int][]string{1: writable})
 			s.Handle(c.handler)
-			_, err := write(t, l, g[0], "u", tag.Uint(7))
+			_, err := writeTo(t, l, g[0], "u", tag.Uint(7))
 			if err == nil || errors.Is(err, drivers.ErrOutcomeUnknown) != c.unknown || errors.Is(err, drivers.ErrLinkDown) != c.down {
 				t.Errorf("got %v, want unknown %t, link down %t", err, c.unknown, c.down)
 			}
@@ -134,7 +132,7 @@ func TestWriteOutcomes(t *testing.T) {
 				t.Errorf("%d requests were sent, want 1", n)
 			}
 			if c.down {
-				_, err := write(t, l, g[0], "u", tag.Uint(7))
+				_, err := writeTo(t, l, g[0], "u", tag.Uint(7))
 				if !errors.Is(err, drivers.ErrLinkDown) || errors.Is(err, drivers.ErrOutcomeUnknown) {
 					t.Errorf("on a link that is down: %v", err)
 				}
@@ -153,8 +151,8 @@ func TestWriteThatCannotBeReadBack(t *testing.T) {
 			c.Write(c.Frame(r.ID, r.Unit, []byte{0x83, 2}))
 		}
 	})
-	got, err := write(t, l, g[0], "u", tag.Uint(7))
-	if err != nil || !got.Value.IsNull() || got.Quality != tag.UncertainFor(reasonNotReadBack) {
+	got, err := writeTo(t, l, g[0], "u", tag.Uint(7))
+	if err != nil || !got.Value.IsNull() || got.Quality != tag.UncertainFor(write.ReasonNotReadBack) {
 		t.Errorf("got %+v, %v; want no value, not read back", got, err)
 	}
 	if n := s.Requests(0); n != 2 {

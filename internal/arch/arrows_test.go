@@ -55,8 +55,8 @@ var places = []place{
 	{"internal/gateway", assembly, []string{"tag", "drivers/...", "live", "command", "mapping/...", "buffer", "mqtt/...", "configs/...", "web/..."}, "assembles everything"},
 	{"internal/demo", assembly, []string{"tag", "drivers/...", "configs/..."}, "a plant to look at, beside the gateway"},
 
-	{"cmd/gateway", command, []string{"tag", "drivers/...", "buffer", "configs/...", "web/...", "internal/gateway/...", "internal/demo/..."}, "the command line"},
-	{"bench", command, []string{"tag", "drivers/...", "live", "command", "mapping/...", "buffer", "mqtt/...", "configs/...", "web/...", "internal/gateway/...", "internal/demo/...", "internal/peers/..."}, "measures every part and the whole"},
+	{"cmd/gateway", command, []string{"tag", "drivers/...", "buffer/...", "configs/...", "web/...", "internal/gateway/...", "internal/demo/..."}, "the command line"},
+	{"bench", command, []string{"tag", "drivers/...", "live", "command", "mapping/...", "buffer/...", "mqtt/...", "configs/...", "web/...", "internal/gateway/...", "internal/demo/...", "internal/peers/..."}, "measures every part and the whole"},
 
 	{"internal/peers", vocabulary, nil, "starts programs for tests; part of none"},
 	{"internal/arch", vocabulary, nil, "tests of the module itself"},

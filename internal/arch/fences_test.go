@@ -35,7 +35,7 @@ var fences = []fence{
 	{"go.uber.org/goleak", nil, true, 0, "finds goroutines that tests leave"},
 	{"pgregory.net/rapid", nil, true, 0, "properties over random input"},
 
-	{"os/exec", []string{"drivers/isolate", "internal/peers", "internal/demo", "bench"}, true, 0, "the gateway starts no program but itself"},
+	{"os/exec", []string{"drivers/isolate", "internal/peers", "internal/demo", "bench", "buffer/powercut"}, true, 0, "the gateway starts no program but itself"},
 	{"log", []string{"drivers/opcua", "internal/demo"}, false, 0, "a *slog.Logger is passed in; there it is silenced, because gopcua prints to it"},
 	{"net/http/pprof", nil, false, 0, "adds routes to a global server by being imported"},
 	{"plugin", nil, false, 0, "protocols are compiled in"},

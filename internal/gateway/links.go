@@ -2,9 +2,11 @@ package gateway
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"strings"
 	"sync"
 	"time"
@@ -127,10 +129,22 @@ func (l lane) Write(ctx context.Context, t *tag.Tag, v tag.Value) (tag.Value, er
 		return tag.Value{}, err
 	}
 	back := l.part.table.Engineering(t, got.Value)
-	if !got.Value.IsNull() && !taken(raw, got.Value) {
+	switch {
+	case got.Quality.Level == tag.Bad:
+		return tag.Value{}, fmt.Errorf("%w: %s", command.ErrNotTaken, got.Quality)
+	case !got.Value.IsNull() && !taken(raw, got.Value) && !l.near(t, v, back):
 		return back, fmt.Errorf("%w: %v", command.ErrNotTaken, back)
 	}
 	return back, nil
+}
+
+// near says that what was read back is within the tag's tolerance of what was
+// asked for, both in engineering units.
+func (l lane) near(t *tag.Tag, asked, back tag.Value) bool {
+	r, _ := l.part.table.Rule(t)
+	a, ok1 := asked.Number()
+	b, ok2 := back.Number()
+	return r.Config.WriteTolerance != nil && ok1 && ok2 && math.Abs(a-b) <= *r.Config.WriteTolerance
 }
 
 // taken compares what was written with what was read back, both in the
@@ -144,12 +158,32 @@ func taken(wrote, got tag.Value) bool {
 	if number != alike {
 		return false
 	}
-	if !number {
-		x, _ := wrote.Text()
-		y, _ := got.Text()
-		return strings.TrimRight(x, "\x00 ") == strings.TrimRight(y, "\x00 ")
+	if number {
+		return a == b || got.Kind() == tag.KindFloat32 && float32(a) == float32(b)
 	}
-	return a == b || got.Kind() == tag.KindFloat32 && float32(a) == float32(b)
+	x, _ := wrote.Text()
+	y, _ := got.Text()
+	if got.Kind() == tag.KindJSON {
+		return takenArray(x, y)
+	}
+	return strings.TrimRight(x, "\x00 ") == strings.TrimRight(y, "\x00 ")
+}
+
+// takenArray compares arrays as JSON texts, whose elements may be of single
+// precision.
+func takenArray(wrote, got string) bool {
+	var a, b []any
+	if json.Unmarshal([]byte(wrote), &a) != nil || json.Unmarshal([]byte(got), &b) != nil || len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		x, ok1 := a[i].(float64)
+		y, ok2 := b[i].(float64)
+		if a[i] != b[i] && !(ok1 && ok2 && float32(x) == float32(y)) {
+			return false
+		}
+	}
+	return true
 }
 
 // limitsOf are the limits that the running link has for a tag: after a reload
@@ -162,7 +196,8 @@ func (g *Gateway) limitsOf(t *tag.Tag) command.Limits {
 		return command.Limits{}
 	}
 	r, _ := p.table.Rule(t)
-	return command.Limits{Min: r.Config.Min, Max: r.Config.Max}
+	c := r.Config
+	return command.Limits{Min: c.Min, Max: c.Max, Step: c.Step, MaxStep: c.MaxStep, MinInterval: c.MinWriteInterval}
 }
 
 // laneOf finds the lane of a tag of the running configuration.

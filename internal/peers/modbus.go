@@ -21,10 +21,10 @@ const python = "/usr/bin/python3"
 // ModbusOptions says what a pymodbus server is to be. What its units hold is
 // written at the head of modbus_server.py.
 type ModbusOptions struct {
-	Mode  string // tcp (the default), rtutcp or rtu
+	Mode  string // tcp (the default), rtutcp, asciitcp, rtu or ascii
 	Port  int    // TCP port; 0 takes a free one
-	TTY   string // for rtu: the serial port
-	Baud  int    // for rtu; 0 means 9600
+	TTY   string // for rtu and ascii: the serial port
+	Baud  int    // for rtu and ascii; 0 means 9600
 	Units int    // units 1..Units; 0 means 3
 	Dead  []int  // units that never answer
 }
@@ -49,7 +49,7 @@ func Pymodbus(t testing.TB, o ModbusOptions) *ModbusServer {
 	first, _, _ := strings.Cut(p.out.String(), "\n")
 	where, ok := strings.CutPrefix(first, "listening ")
 	s := &ModbusServer{p: p}
-	if ok && o.Mode != "rtu" {
+	if ok && o.TTY == "" {
 		var err error
 		s.Port, err = strconv.Atoi(where)
 		ok = err == nil
@@ -64,10 +64,10 @@ func Pymodbus(t testing.TB, o ModbusOptions) *ModbusServer {
 func (o ModbusOptions) arguments() []string {
 	args := []string{"tcp", "127.0.0.1", strconv.Itoa(o.Port)}
 	switch {
-	case o.Mode == "rtu" && o.Baud == 0:
-		args = []string{"rtu", o.TTY, "9600"}
-	case o.Mode == "rtu":
-		args = []string{"rtu", o.TTY, strconv.Itoa(o.Baud)}
+	case o.TTY != "" && o.Baud == 0:
+		args = []string{o.Mode, o.TTY, "9600"}
+	case o.TTY != "":
+		args = []string{o.Mode, o.TTY, strconv.Itoa(o.Baud)}
 	case o.Mode != "":
 		args[0] = o.Mode
 	}

@@ -1,11 +1,11 @@
 #!/usr/bin/python3
 """A Modbus server for tests: pymodbus with some units of known content.
 
-usage: modbus_server.py tcp|rtutcp HOST PORT [--units N] [--dead U,U]
-       modbus_server.py rtu TTY BAUD         [--units N] [--dead U,U]
+usage: modbus_server.py tcp|rtutcp|asciitcp HOST PORT [--units N] [--dead U,U]
+       modbus_server.py rtu|ascii TTY BAUD            [--units N] [--dead U,U]
 
-tcp is Modbus TCP, rtutcp is RTU frames on a TCP connection, rtu is a serial
-line (8N1). PORT 0 takes a free one. The first line on stdout is
+tcp is Modbus TCP, rtutcp and asciitcp are RTU and ASCII frames on a TCP
+connection, rtu is a serial line, ascii too (8N1: a pseudo terminal has no parity). PORT 0 takes a free one. The first line on stdout is
 "listening PORT" (the name of the tty for rtu). It ends when stdin closes.
 
 Units are numbered 1..N (default 3); those named as dead never answer. All
@@ -44,7 +44,7 @@ from pymodbus.datastore import (
     ModbusSlaveContext,
 )
 from pymodbus.server.async_io import ModbusSerialServer, ModbusTcpServer
-from pymodbus.transaction import ModbusRtuFramer, ModbusSocketFramer
+from pymodbus.transaction import ModbusAsciiFramer, ModbusRtuFramer, ModbusSocketFramer
 
 
 def words(fmt, value, order=None):
@@ -101,7 +101,7 @@ def unit_context(unit):
 def arguments():
     """The command line."""
     p = argparse.ArgumentParser(usage=__doc__)
-    p.add_argument("mode", choices=("tcp", "rtutcp", "rtu"))
+    p.add_argument("mode", choices=("tcp", "rtutcp", "asciitcp", "rtu", "ascii"))
     p.add_argument("where", help="host or tty")
     p.add_argument("number", type=int, help="port or baud")
     p.add_argument("--units", type=int, default=3)
@@ -114,16 +114,17 @@ async def serve(args):
     dead = {int(u) for u in args.dead.split(",") if u}
     units = {u: unit_context(u) for u in range(1, args.units + 1) if u not in dead}
     context = ModbusServerContext(slaves=units, single=False)
-    if args.mode == "rtu":
+    if args.mode in ("rtu", "ascii"):
+        rtu = args.mode == "rtu"
         server = ModbusSerialServer(
-            context, ModbusRtuFramer, port=args.where, baudrate=args.number,
+            context, ModbusRtuFramer if rtu else ModbusAsciiFramer, port=args.where, baudrate=args.number,
             stopbits=1, bytesize=8, parity="N", ignore_missing_slaves=True,
         )
         await server.start()
         print("listening", args.where, flush=True)
         await server.serve_forever()
         return
-    framer = ModbusRtuFramer if args.mode == "rtutcp" else ModbusSocketFramer
+    framer = {"tcp": ModbusSocketFramer, "rtutcp": ModbusRtuFramer, "asciitcp": ModbusAsciiFramer}[args.mode]
     server = ModbusTcpServer(
         context, framer, address=(args.where, args.number),
         allow_reuse_address=True, ignore_missing_slaves=True,

@@ -184,8 +184,26 @@ func (p *Peer) connected(c *packets.Connect) {
 	call(p.script.Connect, (*Peer).Welcome, p, c)
 }
 
-// Welcome accepts a CONNECT.
-func (p *Peer) Welcome(*packets.Connect) { p.Connack(0, &packets.Properties{}) }
+// Welcome accepts a CONNECT, once an earlier connection of the same client is
+// closed and what had arrived on it is taken (MQTT 5, 3.1.4-3).
+func (p *Peer) Welcome(*packets.Connect) {
+	p.takeOver()
+	p.Connack(0, &packets.Properties{})
+}
+
+func (p *Peer) takeOver() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for older := range p.peers {
+		if older.Number >= p.Number || older.Client != p.Client {
+			continue
+		}
+		older.conn.Close()
+		for p.peers[older] {
+			p.changed.Wait()
+		}
+	}
+}
 
 // Connack answers CONNECT.
 func (p *Peer) Connack(code byte, props *packets.Properties) {

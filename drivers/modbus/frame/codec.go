@@ -31,6 +31,13 @@ func RTU(unit byte) Framing {
 	return Framing{h, rtuMin}
 }
 
+// ascii frames for one unit in Modbus ASCII.
+func ascii(unit byte) Framing {
+	h := new(modbus.ASCIIClientHandler)
+	h.SlaveId = unit
+	return Framing{h, asciiMin}
+}
+
 // Encode frames a request.
 func (f Framing) Encode(pdu PDU) ([]byte, error) {
 	adu, err := f.packager.Encode(&modbus.ProtocolDataUnit{FunctionCode: pdu.Function, Data: pdu.Data})

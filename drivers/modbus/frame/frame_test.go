@@ -143,11 +143,11 @@ func TestScanRTU(t *testing.T) {
 		{"mask write echo", modbustest.RTUFrame(7, []byte{22, 0, 1, 0, 2, 0, 3}), false, 0, 10},
 		{"local echo of the request", cat(modbustest.RTUFrame(7, []byte{3, 0, 1, 0, 2}), right), false, 8, 17},
 	} {
-		expected := func(unit, fc byte, n int) bool { return unit == 7 && fc == 3 && n == 9 }
+		expected := Expected(func(unit, fc byte, n int) bool { return unit == 7 && fc == 3 && n == 9 })
 		if c.final {
 			expected = nil
 		}
-		start, end := ScanRTU(c.in, expected)
+		start, end := SerialRTU.Scan(c.in, expected)
 		if start != c.start || end != c.end {
 			t.Errorf("%s: ScanRTU(% x, %t) = %d, %d; want %d, %d", c.name, c.in, c.final, start, end, c.start, c.end)
 		}
@@ -162,11 +162,11 @@ func FuzzRTU(f *testing.F) {
 	f.Add(modbustest.RTUFrame(7, []byte{0x83, 2}), false)
 	f.Add(modbustest.RTUFrame(7, nil), true)
 	f.Fuzz(func(t *testing.T, in []byte, final bool) {
-		expected := func(unit, fc byte, n int) bool { return fc == 3 }
+		expected := Expected(func(unit, fc byte, n int) bool { return fc == 3 })
 		if final {
 			expected = nil
 		}
-		start, end := ScanRTU(in, expected)
+		start, end := SerialRTU.Scan(in, expected)
 		if end == 0 {
 			return
 		}

@@ -59,6 +59,12 @@ func WriteRegisters(address int, data []byte) PDU {
 	return PDU{writeRegisters, append(append(words(address, len(data)/2), byte(len(data))), data...)}
 }
 
+// MaskWrite changes bits of a holding register (function 22): it becomes
+// its content and and, or or.
+func MaskWrite(address int, and, or uint16) PDU {
+	return PDU{maskWrite, words(address, int(and), int(or))}
+}
+
 // words lays numbers out as two bytes each. One that does not fit leaves
 // nothing, which Validate refuses: a wrapped address would be another register.
 func words(v ...int) []byte {
@@ -160,7 +166,7 @@ func (p PDU) Check(answer PDU) ([]byte, error) {
 	case p.Reads():
 		return p.checkRead(answer)
 	}
-	if echo := p.echo(); echo != nil && !bytes.Equal(answer.Data, echo) {
+	if echo := p.Echo(); echo != nil && !bytes.Equal(answer.Data, echo) {
 		return nil, Bad("write not confirmed: function %d answered % x, not % x", p.Function, answer.Data, echo)
 	}
 	return answer.Data, nil
@@ -177,8 +183,8 @@ func (p PDU) checkRead(answer PDU) ([]byte, error) {
 	return answer.Data[1:], nil
 }
 
-// echo is the data of the answer to a write; nil where nothing is known.
-func (p PDU) echo() []byte {
+// Echo is the data of the answer to a write; nil where nothing is known.
+func (p PDU) Echo() []byte {
 	switch p.Function {
 	case writeCoil, writeRegister, maskWrite:
 		return p.Data

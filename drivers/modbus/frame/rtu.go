@@ -4,7 +4,7 @@ package frame
 // data, two bytes of checksum.
 const (
 	rtuMin       = 4
-	RTUMax       = 256
+	rtuMax       = 256
 	rtuException = 5
 )
 
@@ -20,56 +20,105 @@ const (
 // rtuLength tells how long the answer that begins with b is, by its header:
 // 0 when the header is not complete yet, negative when no answer begins so.
 func rtuLength(b []byte) int {
-	if len(b) < 2 {
+	if len(b) < 3 {
 		return 0
 	}
-	switch fc := b[1]; {
-	case fc&ExceptionBit != 0:
-		return rtuException
-	case fc >= readCoils && fc <= readInputRegisters:
-		if len(b) < 3 {
+	switch fc := b[1]; fc {
+	case 1, 2, 3, 4, 12, 17, 20, 21, 23: // a byte count follows
+		return min(5+int(b[2]), rtuMax+1)
+	case 5, 6, 8, 11, 15, 16: // two words
+		return 8
+	case 7: // a status byte
+		return 5
+	case maskWrite:
+		return 10
+	case 24: // a byte count of two bytes
+		if len(b) < 4 {
 			return 0
 		}
-		return min(5+int(b[2]), RTUMax+1)
-	case fc == writeCoil, fc == writeRegister, fc == writeCoils, fc == writeRegisters:
-		return 8
-	case fc == maskWrite:
-		return 10
+		return min(6+int(b[2])<<8+int(b[3]), rtuMax+1)
+	case 43:
+		return identityLength(b)
+	default:
+		if fc&ExceptionBit != 0 {
+			return rtuException
+		}
 	}
 	return -1
 }
 
-// RTUAnswer is the length of the RTU frame that answers a request, 0
-// where nothing is known of the function.
-func (p PDU) RTUAnswer() int {
-	if p.Reads() {
-		return 5 + p.AnswerBytes()
+// identityLength walks over the objects of a device identification (Modbus
+// Application Protocol V1.1b3 §6.21), each with a length of its own.
+func identityLength(b []byte) int {
+	const deviceIdentification, head = 14, 8
+	if b[2] != deviceIdentification {
+		return -1
 	}
-	return max(rtuLength([]byte{0, p.Function, 0}), 0)
+	if len(b) < head {
+		return 0
+	}
+	n := head
+	for range b[head-1] {
+		if len(b) < n+2 {
+			return 0
+		}
+		if n += 2 + int(b[n+1]); n+2 > rtuMax {
+			return -1
+		}
+	}
+	return n + 2
 }
 
-// ScanRTU looks for the first frame with a right checksum in b, whatever noise
-// lies ahead of it, and returns where it begins and ends; end is 0 when there
-// is none yet. Where a frame that is expected has begun but not ended, it
-// waits for the rest; expected is nil when no more will come.
-func ScanRTU(b []byte, expected func(unit, function byte, length int) bool) (start, end int) {
+// RTUAnswer is the length of the RTU frame that answers a request, 0 where it
+// depends on the device.
+func (p PDU) RTUAnswer() int {
+	switch p.Function {
+	case readCoils, 2, 3, readInputRegisters:
+		return 5 + p.AnswerBytes()
+	case 5, 6, 7, 8, 11, 15, 16, maskWrite:
+		return rtuLength([]byte{0, p.Function, 0})
+	case 23:
+		return 5 + 2*p.field(1)
+	}
+	return 0
+}
+
+// scanRTU looks for the first frame with a right checksum; see Serial.Scan.
+func scanRTU(b []byte, expected Expected) (start, end int) {
 	for i := 0; i+rtuMin <= len(b); i++ {
 		n := rtuLength(b[i:])
 		switch {
-		case n < rtuMin || n > RTUMax:
-		case i+n > len(b):
+		case n < 0 || n > rtuMax:
+		case n == 0 || i+n > len(b):
 			if expected != nil && expected(b[i], b[i+1], n) {
 				return 0, 0
 			}
-		case whole(b[i : i+n]):
+		case checksum(b[i:i+n-2]) == uint16(b[i+n-2])|uint16(b[i+n-1])<<8:
 			return i, i + n
 		}
 	}
 	return 0, 0
 }
 
-// whole says that the checksum of a frame is right.
-func whole(adu []byte) bool {
-	_, err := RTU(adu[0]).Decode(adu, adu)
-	return err == nil
+// checksum is the CRC of RTU (Modbus over Serial Line V1.02 §6.2.2). The codec
+// computes it again when the frame is taken apart; here it only tells where a
+// frame ends, at every byte that comes in.
+func checksum(b []byte) uint16 {
+	crc := uint16(0xFFFF)
+	for _, x := range b {
+		crc = crc>>8 ^ crcOf[byte(crc)^x]
+	}
+	return crc
 }
+
+// crcOf is the part of each byte in the checksum.
+var crcOf = func() (table [256]uint16) {
+	for i := range table {
+		crc := uint16(i)
+		for range 8 {
+			crc = crc>>1 ^ 0xA001*(crc&1)
+		}
+		table[i] = crc
+	}
+	return table
+}()

@@ -1,56 +1,161 @@
 package layout
 
 import (
+	"encoding/binary"
+	"encoding/json"
 	"fmt"
 	"math"
+	"slices"
+	"strconv"
+	"strings"
 
 	"fieldferry/tag"
 )
 
 // Encode makes the bytes of the tag's registers, in the order of the wire, of
 // a value. A value that the type cannot hold exactly is an error: out of
-// range, a fraction in an integer, text too long. Floats are rounded to the
-// precision of the type. A tag in a table of bits, and a bool in general,
-// gives one byte, 0 or 1.
+// range, a fraction in an integer, text too long, a raw number that means that
+// there is no value. Floats are rounded to the precision of the type. Bits of
+// a table of bits are packed as Modbus does, lowest first. A part of a
+// register has no bytes of its own: see Mask. The value of a tag that the
+// device scales has to go through Unscale first.
 func (l *Layout) Encode(v tag.Value) ([]byte, error) {
-	if l.Type == Bool {
-		return encodeBool(v)
+	switch {
+	case l.Partial() && !l.Table.Bits():
+		return nil, fmt.Errorf("%s is a part of a register", l.Address)
+	case l.Count > 0:
+		return l.encodeElements(v)
+	case l.Table.Bits():
+		return encodeBits([]tag.Value{v})
+	case l.Type == String || l.Type == Raw:
+		return l.encodeText(v)
 	}
 	b := make([]byte, 2*l.Length)
-	if l.Type == String || l.Type == Raw {
-		return l.encodeText(b, v)
-	}
+	return b, l.encodeNumber(b, v)
+}
+
+func (l *Layout) encodeNumber(b []byte, v tag.Value) error {
 	bits, err := l.bitsOf(v)
+	if err != nil {
+		return err
+	}
+	if n := types[l.Type].bits; n < 64 {
+		bits &= 1<<n - 1 // a negative number fills all 64
+	}
+	if slices.Contains(l.invalid, bits) {
+		return fmt.Errorf("%v is what the device understands as no value", v)
+	}
+	l.Order.store(b, bits)
+	return nil
+}
+
+func encodeBits(values []tag.Value) ([]byte, error) {
+	b := make([]byte, (len(values)+7)/8)
+	for i, v := range values {
+		n, ok := v.Integer()
+		if !ok || n != 0 && n != 1 {
+			return nil, fmt.Errorf("%q is not a bool: use true or false, 1 or 0", v)
+		}
+		b[i/8] |= byte(n) << (i % 8)
+	}
+	return b, nil
+}
+
+// encodeElements makes an array of the JSON text of one.
+func (l *Layout) encodeElements(v tag.Value) ([]byte, error) {
+	text, ok := v.Text()
+	if !ok {
+		return nil, fmt.Errorf("%v is no array: write [1, 2, 3]", v)
+	}
+	values, err := parseArray(text)
 	if err != nil {
 		return nil, err
 	}
-	l.Order.store(b, bits)
+	if len(values) != l.Count {
+		return nil, fmt.Errorf("%d elements where the tag has %d", len(values), l.Count)
+	}
+	if l.Table.Bits() {
+		return encodeBits(values)
+	}
+	b, size := make([]byte, 2*l.Length), 2*types[l.Type].registers
+	for i, e := range values {
+		if err := l.encodeNumber(b[i*size:(i+1)*size], e); err != nil {
+			return nil, fmt.Errorf("element %d: %w", i, err)
+		}
+	}
 	return b, nil
 }
 
-func encodeBool(v tag.Value) ([]byte, error) {
-	n, ok := v.Integer()
-	if !ok || n != 0 && n != 1 {
-		return nil, fmt.Errorf("%q is not a bool: use true or false, 1 or 0", v)
+// parseArray reads a JSON array of numbers and booleans, whole numbers with
+// all of their digits.
+func parseArray(text string) ([]tag.Value, error) {
+	d := json.NewDecoder(strings.NewReader(text))
+	d.UseNumber()
+	var elements []any
+	if err := d.Decode(&elements); err != nil || d.More() {
+		return nil, fmt.Errorf("%q is no array: write [1, 2, 3]", text)
 	}
-	return []byte{byte(n)}, nil
+	values := make([]tag.Value, len(elements))
+	for i, e := range elements {
+		switch e := e.(type) {
+		case bool:
+			values[i] = tag.Bool(e)
+		case json.Number:
+			values[i] = number(string(e))
+		default:
+			return nil, fmt.Errorf("element %d is neither a number nor true or false", i)
+		}
+	}
+	return values, nil
 }
 
-func (l *Layout) encodeText(b []byte, v tag.Value) ([]byte, error) {
-	s, ok := v.Text()
+// number is the value of the text of a JSON number.
+func number(s string) tag.Value {
+	if n, err := strconv.ParseInt(s, 10, 64); err == nil {
+		return tag.Int(n)
+	}
+	if n, err := strconv.ParseUint(s, 10, 64); err == nil {
+		return tag.Uint(n)
+	}
+	f, err := strconv.ParseFloat(s, 64)
+	if err != nil {
+		f = math.NaN() // beyond every range: refused as such
+	}
+	return tag.Float64(f)
+}
+
+// Mask tells which bits of its register a part of one takes, and what they
+// are for a value, both as they are on the wire.
+func (l *Layout) Mask(v tag.Value) (mask, bits uint16, err error) {
+	var n uint64
+	shift := 0
 	switch {
-	case !ok:
-		return nil, fmt.Errorf("%q is not text, as type %s wants", v, l.Type)
-	case len(s) > len(b):
-		return nil, fmt.Errorf("%d bytes do not fit into the %d of the tag", len(s), len(b))
-	case l.Type == Raw && len(s) != len(b):
-		return nil, fmt.Errorf("%d bytes where the tag has %d", len(s), len(b))
+	case l.Part == PartBit:
+		var b []byte
+		if b, err = encodeBits([]tag.Value{v}); err == nil {
+			n = uint64(b[0])
+		}
+		mask, shift = 1, l.Bit
+	case l.Type == Int8 || l.Type == Uint8:
+		n, err = l.bitsOf(v)
+		mask = 0xFF
+		if l.Part == PartHigh {
+			shift = 8
+		}
+	default:
+		err = fmt.Errorf("%s is no part of a register", l.Address)
 	}
-	copy(b, s)
-	if l.Order&swapBytes != 0 {
-		b = swapped(b)
+	if err != nil {
+		return 0, 0, err
 	}
-	return b, nil
+	return l.wire(mask << shift), l.wire(uint16(n) & mask << shift), nil
+}
+
+// wire exchanges the bytes of a register where the byte order says so.
+func (l *Layout) wire(w uint16) uint16 {
+	var b [2]byte
+	l.Order.store(b[:], uint64(w))
+	return binary.BigEndian.Uint16(b[:])
 }
 
 // bitsOf converts v into the bits of the tag's number.

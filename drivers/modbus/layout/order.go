@@ -5,22 +5,26 @@ import (
 	"strings"
 )
 
-// Order is how the bytes of a value lie in its registers. A value longer than
-// one register may have its registers reversed, and every register may have
-// its two bytes swapped: all of the usual orders are one of the four.
+// Order is how the bytes of a value lie in its registers: the two bytes of
+// every register may be exchanged, the two registers of every 32 bits, and
+// the two halves of 64 bits. All orders of all lengths are one of these eight.
 type Order uint8
 
 const (
-	swapWords Order = 1 << iota // low register first
-	swapBytes                   // low byte first within each register
-	shortName                   // AB or BA: said for one register only
+	swapBytes  Order = 1 << iota // low byte first within each register
+	swapWords                    // low register first within each 32 bits
+	swapHalves                   // low 32 bits first within 64
+	shortName                    // AB or BA: said for one register only
 )
 
 // orderNames are the accepted names. The letters say which byte of the value,
-// A being the most significant, comes first on the wire.
+// A being the most significant, comes first on the wire. A name of four
+// letters serves 64 bits, too: CDAB is then the low register first throughout.
 var orderNames = map[string]Order{
-	"ABCD": 0, "BADC": swapBytes, "CDAB": swapWords, "DCBA": swapWords | swapBytes,
-	"ABCDEFGH": 0, "BADCFEHG": swapBytes, "GHEFCDAB": swapWords, "HGFEDCBA": swapWords | swapBytes,
+	"ABCD": 0, "BADC": swapBytes, "CDAB": swapWords | swapHalves, "DCBA": swapWords | swapHalves | swapBytes,
+	"ABCDEFGH": 0, "BADCFEHG": swapBytes, "CDABGHEF": swapWords, "DCBAHGFE": swapWords | swapBytes,
+	"EFGHABCD": swapHalves, "FEHGBADC": swapHalves | swapBytes,
+	"GHEFCDAB": swapWords | swapHalves, "HGFEDCBA": swapWords | swapHalves | swapBytes,
 	"AB": shortName, "BA": shortName | swapBytes,
 }
 
@@ -39,7 +43,7 @@ func ParseOrder(s string) (Order, error) {
 
 // OrderHint tells which byte orders there are.
 func OrderHint() string {
-	return "use ABCD, BADC, CDAB or DCBA (64 bit also ABCDEFGH, BADCFEHG, GHEFCDAB, HGFEDCBA; one register AB or BA)"
+	return "use ABCD, BADC, CDAB or DCBA (64 bit also ABCDEFGH, BADCFEHG, CDABGHEF, DCBAHGFE, EFGHABCD, FEHGBADC, GHEFCDAB, HGFEDCBA; one register AB or BA)"
 }
 
 // load gathers the bytes of a number of 2, 4 or 8 bytes, as they came from
@@ -63,14 +67,14 @@ func (o Order) store(b []byte, bits uint64) {
 // at tells where byte i of a value of n bytes lies, counted from the most
 // significant. A four-letter order says nothing about a single register.
 func (o Order) at(i, n int) int {
-	if n == 2 && o&shortName == 0 {
-		return i
+	switch n {
+	case 8:
+		return i ^ int(o&(swapBytes|swapWords|swapHalves))
+	case 4:
+		return i ^ int(o&(swapBytes|swapWords))
 	}
-	if o&swapWords != 0 {
-		i = n - 2 - i&^1 + i&1
-	}
-	if o&swapBytes != 0 {
-		i ^= 1
+	if o&shortName != 0 {
+		return i ^ int(o&swapBytes)
 	}
 	return i
 }

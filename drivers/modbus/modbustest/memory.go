@@ -69,10 +69,10 @@ func (m *Memory) Answer(pdu []byte) []byte {
 		return []byte{pdu[0] | 0x80, 3}
 	}
 	fc, address, n := pdu[0], int(binary.BigEndian.Uint16(pdu[1:])), int(binary.BigEndian.Uint16(pdu[3:]))
-	if fc == 5 || fc == 6 {
+	if fc == 5 || fc == 6 || fc == 22 {
 		n = 1
 	}
-	if fc == 0 || fc > 16 || fc > 6 && fc < 15 {
+	if fc == 0 || fc > 16 && fc != 22 || fc > 6 && fc < 15 {
 		return []byte{fc | 0x80, 1}
 	}
 	for i := range n {
@@ -111,6 +111,10 @@ func (m *Memory) write(pdu []byte, address, n int) []byte {
 		return pdu
 	case 6:
 		m.Words[0][address] = binary.BigEndian.Uint16(pdu[3:])
+		return pdu
+	case 22:
+		and, or := binary.BigEndian.Uint16(pdu[3:]), binary.BigEndian.Uint16(pdu[5:])
+		m.Words[0][address] = m.Words[0][address]&and | or&^and
 		return pdu
 	}
 	for i := range n {

@@ -194,6 +194,8 @@ func (c *Conn) nextRTU() (Request, error) {
 	var rest []byte
 	if fc := head[1]; fc == 15 || fc == 16 {
 		rest = make([]byte, int(head[6])+1)
+	} else if fc == 22 {
+		rest = make([]byte, 2)
 	}
 	if _, err := io.ReadFull(c.c, rest); err != nil {
 		return Request{}, err
@@ -251,4 +253,14 @@ func CRC(b []byte) uint16 {
 		}
 	}
 	return crc
+}
+
+// ASCIIFrame puts an ASCII frame around a PDU (Modbus over Serial Line V1.02
+// §2.5.2).
+func ASCIIFrame(unit byte, pdu []byte) []byte {
+	sum := unit
+	for _, x := range pdu {
+		sum += x
+	}
+	return fmt.Appendf(nil, ":%02X%X%02X\r\n", unit, pdu, -sum)
 }

@@ -1,139 +1,175 @@
-// Package plan puts the tags of a group into as few block reads as it sees
-// fit, and takes a block apart when the device refuses it.
+// Package plan decides which block reads bring the tags of a device at the
+// least cost of bus time, and takes a block apart when the device refuses it.
 //
-// It does no I/O and keeps no state. A tag is never cut: each lies in one
-// block, and a block lies in one table and within what one request may ask.
+// It does no I/O. A tag is never cut: each lies whole in one block, and a
+// block lies in one table, within what one request may ask, and holds nothing
+// that the device is known not to have. Blocks plans; Meter measures what a
+// request and a register cost, for the next plan. A Meter is safe for
+// concurrent use; everything else keeps no state.
 package plan
 
 import (
 	"cmp"
 	"slices"
+	"time"
 
 	"fieldferry/drivers/modbus/layout"
 )
 
-// Item is what has to be read for one tag.
+// Range is a run of registers or bits of one table.
+type Range struct {
+	Table  layout.Table
+	Start  int // zero based
+	Length int
+}
+
+// End is the first register or bit behind the range.
+func (r Range) End() int { return r.Start + r.Length }
+
+// holds says that x lies within the range.
+func (r Range) holds(x Range) bool {
+	return r.Table == x.Table && r.Start <= x.Start && x.End() <= r.End()
+}
+
+// crosses says that a request for x would touch the range. An empty range is a
+// boundary: no request may go across it.
+func (r Range) crosses(x Range) bool {
+	if r.Length == 0 {
+		return r.Table == x.Table && x.Start < r.Start && r.Start < x.End()
+	}
+	return r.Table == x.Table && x.Start < r.End() && r.Start < x.End()
+}
+
+// Item is what has to be read in one request: the registers of a tag, or of
+// several that must be read together.
 type Item struct {
 	Table  layout.Table
-	Start  int // zero based register or bit
-	Length int // registers or bits, at least 1
-	Tag    int // the caller's index of the tag
+	Start  int           // zero based register or bit
+	Length int           // registers or bits, at least 1
+	Tag    int           // the caller's index of the tag
+	Every  time.Duration // how often it is to be read; all zero: equally often
+}
+
+// Together makes the item of ranges that must be read in one request: it spans
+// them all, whatever lies between. It returns false when there is none, or
+// when they lie in several tables.
+func Together(tag int, every time.Duration, ranges ...Range) (Item, bool) {
+	if len(ranges) == 0 {
+		return Item{}, false
+	}
+	first, end := ranges[0].Start, 0
+	for _, r := range ranges {
+		if r.Table != ranges[0].Table || r.Length < 1 {
+			return Item{}, false
+		}
+		first, end = min(first, r.Start), max(end, r.End())
+	}
+	return Item{Table: ranges[0].Table, Start: first, Length: end - first, Tag: tag, Every: every}, true
 }
 
 func (i Item) end() int { return i.Start + i.Length }
 
+// Range is what the item asks for.
+func (i Item) Range() Range { return Range{i.Table, i.Start, i.Length} }
+
 // Block is one request and the items that its answer holds, sorted by Start.
+// It is read as often as the fastest of them is wanted; the slower ones ride
+// along.
 type Block struct {
 	Table  layout.Table
 	Start  int
-	Length int // registers or bits
+	Length int           // registers or bits
+	Every  time.Duration // of the fastest item
 	Items  []Item
 }
 
 func (b *Block) end() int { return b.Start + b.Length }
 
-// Limits bound a block. Zero fields mean the defaults.
-type Limits struct {
-	MaxRegisters int // of one request; default and most 125 (Modbus Application Protocol V1.1b3 §6.3)
-	MaxBits      int // default and most 2000 (§6.1)
-	GapRegisters int // most registers that nobody asked for between two items; negative: none. Default 8
-	GapBits      int // the same for bits. Default 64
-}
+// Range is what the block asks for.
+func (b *Block) Range() Range { return Range{b.Table, b.Start, b.Length} }
 
-// Reading eight registers more costs a serial line as much as half a request
-// and a TCP connection nothing, and few devices have shorter holes in their
-// register maps.
+// Mode says how freely tags are joined to blocks.
+type Mode uint8
+
+// The modes.
 const (
-	defaultMaxRegisters, defaultGapRegisters = layout.MaxRegisters, 8
-	defaultMaxBits, defaultGapBits           = 2000, 64
+	Auto   Mode = iota // as is cheapest
+	Single             // a request for each tag
+	Gap                // over gaps of up to Limits.Gap, whatever that costs
 )
 
-// of gives the longest block and the widest gap for a table.
-func (l Limits) of(t layout.Table) (longest, gap int) {
-	longest, gap = bound(l.MaxRegisters, defaultMaxRegisters), orDefault(l.GapRegisters, defaultGapRegisters)
+// Limits bound the blocks of a device.
+type Limits struct {
+	Mode  Mode
+	Gap   int     // with Mode Gap: the most registers or bits that nobody asked for between two items
+	Max   [4]int  // by table, of one request; 0 and what is above the standard mean the standard's 125 registers and 2000 bits (Modbus Application Protocol V1.1b3 §6)
+	Walls []Range // what no block may touch; an empty one is a boundary that none may cross
+}
+
+const maxRegisters, maxBits = layout.MaxRegisters, 2000
+
+// longest is the longest block of a table.
+func (l *Limits) longest(t layout.Table) int {
+	most := maxRegisters
 	if t.Bits() {
-		longest, gap = bound(l.MaxBits, defaultMaxBits), orDefault(l.GapBits, defaultGapBits)
+		most = maxBits
 	}
-	return longest, max(gap, 0)
+	if n := l.Max[t]; n > 0 && n < most {
+		return n
+	}
+	return most
 }
 
-func bound(n, most int) int {
-	if n <= 0 || n > most {
-		return most
-	}
-	return n
+// alone says that an item cannot share a block: it is longer than a request
+// may be, or touches a wall.
+func (l *Limits) alone(it Item) bool {
+	return it.Length > l.longest(it.Table) || l.Mode == Single || l.touches(it.Range())
 }
 
-func orDefault(n, d int) int {
-	if n == 0 {
-		return d
+func (l *Limits) touches(r Range) bool {
+	for _, w := range l.Walls {
+		if w.crosses(r) {
+			return true
+		}
 	}
-	return n
+	return false
 }
 
-// Blocks plans the reading of items. Items that lie side by side, overlap, or
-// have only a small gap between them share a block. An item that is longer
-// than a limit gets a block of its own all the same.
-func Blocks(items []Item, l Limits) []Block {
-	sorted := slices.Clone(items)
-	slices.SortStableFunc(sorted, func(a, b Item) int {
-		return cmp.Or(cmp.Compare(a.Table, b.Table), cmp.Compare(a.Start, b.Start), cmp.Compare(a.Length, b.Length))
-	})
+// Blocks plans the reading of items at the least cost: exactly the least where
+// all are read equally often, and close to it where they are not. An item that
+// is longer than a limit, or touches a wall, gets a block of its own all the
+// same: whether it can be read is the caller's to find out.
+func Blocks(items []Item, l Limits, c Costs) []Block {
 	var blocks []Block
-	for _, it := range sorted {
-		if n := len(blocks); n > 0 && blocks[n-1].take(it, l) {
+	byTable := map[layout.Table][]Item{}
+	for _, it := range items {
+		if l.alone(it) {
+			blocks = append(blocks, of([]Item{it}))
 			continue
 		}
-		blocks = append(blocks, Block{Table: it.Table, Start: it.Start, Length: it.Length, Items: []Item{it}})
+		byTable[it.Table] = append(byTable[it.Table], it)
 	}
+	for t, part := range byTable {
+		slices.SortStableFunc(part, byAddress)
+		p := newProblem(part, t, &l, c)
+		blocks = append(blocks, p.solve()...)
+	}
+	slices.SortFunc(blocks, func(a, b Block) int {
+		return cmp.Or(cmp.Compare(a.Table, b.Table), cmp.Compare(a.Start, b.Start), cmp.Compare(a.Length, b.Length), cmp.Compare(a.Every, b.Every), cmp.Compare(a.Items[0].Tag, b.Items[0].Tag))
+	})
 	return blocks
 }
 
-// take adds an item to the block if it belongs there.
-func (b *Block) take(it Item, l Limits) bool {
-	longest, gap := l.of(b.Table)
-	end := max(b.end(), it.end())
-	if it.Table != b.Table || it.Start-b.end() > gap || end-b.Start > longest {
-		return false
-	}
-	b.Length = end - b.Start
-	b.Items = append(b.Items, it)
-	return true
-}
-
-// Split takes a refused block apart in two, at the widest gap between its
-// items, or between those in the middle where there is none. A block of one
-// item, or whose items all overlap, cannot be split by address: then the
-// first item goes alone. It returns nothing for a block of one item.
-func (b *Block) Split() []Block {
-	if len(b.Items) < 2 {
-		return nil
-	}
-	at := b.cut()
-	return []Block{of(b.Items[:at]), of(b.Items[at:])}
-}
-
-// cut picks the index of the item that begins the second half.
-func (b *Block) cut() int {
-	best, widest, end := 0, -1, b.Items[0].end()
-	for i := 1; i < len(b.Items); i++ {
-		gap := b.Items[i].Start - end
-		closer := abs(2*i-len(b.Items)) < abs(2*best-len(b.Items))
-		if gap >= 0 && (gap > widest || gap == widest && closer) {
-			best, widest = i, gap
-		}
-		end = max(end, b.Items[i].end())
-	}
-	return max(best, 1)
+func byAddress(a, b Item) int {
+	return cmp.Or(cmp.Compare(a.Start, b.Start), cmp.Compare(b.Length, a.Length), cmp.Compare(a.Every, b.Every))
 }
 
 // of makes the block that holds some items, which are sorted.
 func of(items []Item) Block {
-	b := Block{Table: items[0].Table, Start: items[0].Start, Items: slices.Clone(items)}
+	b := Block{Table: items[0].Table, Start: items[0].Start, Every: items[0].Every, Items: slices.Clone(items)}
 	for _, it := range items {
 		b.Length = max(b.Length, it.end()-b.Start)
+		b.Every = min(b.Every, it.Every)
 	}
 	return b
 }
-
-func abs(n int) int { return max(n, -n) }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/tarm/serial"
@@ -20,21 +19,27 @@ import (
 // Settings say how a serial port is set: the `serial` key of a link.
 type Settings struct {
 	Baud     int    `yaml:"baud"`      // 1200-921600; default 9600
-	Parity   string `yaml:"parity"`    // none, even or odd; default none
+	Parity   string `yaml:"parity"`    // none, even, odd, mark or space; default none, in ASCII even
 	StopBits int    `yaml:"stop_bits"` // 1 or 2; default 1
-	DataBits int    `yaml:"data_bits"` // RTU always has 8, the default
+	DataBits int    `yaml:"data_bits"` // 8, which RTU needs, or 7; default 8, in ASCII 7
+	RS485    RS485  `yaml:"rs485"`     // who switches an RS-485 transceiver; default the adapter itself
 }
 
-// Default is 9600 8N1.
+// Default is 9600 8N1, without a say in RS-485.
 func Default() Settings {
-	return Settings{Baud: 9600, Parity: "none", StopBits: 1, DataBits: 8}
+	return Settings{Baud: 9600, Parity: "none", StopBits: 1, DataBits: 8, RS485: defaultRS485()}
 }
 
-// bauds are the rates that the kernel has a name for, within what Modbus uses.
-var bauds = []int{1200, 1800, 2400, 4800, 9600, 19200, 38400, 57600, 115200, 230400, 460800, 500000, 576000, 921600}
+// lowest and highest rate that Modbus is spoken at.
+const minBaud, maxBaud = 1200, 921600
 
+// named are the rates that the library knows; others are set beside it.
+var named = []int{1200, 1800, 2400, 4800, 9600, 19200, 38400, 57600, 115200, 230400, 460800, 500000, 576000, 921600}
+
+// parities are the library's, as far as it has them.
 var parities = map[string]serial.Parity{
 	"none": serial.ParityNone, "even": serial.ParityEven, "odd": serial.ParityOdd,
+	"mark": serial.ParityOdd, "space": serial.ParityEven, // made so beside it
 }
 
 // Faults tells everything that is wrong with the settings.
@@ -43,26 +48,26 @@ func (s Settings) Faults() tag.Faults {
 	fault := func(path, hint, format string, args ...any) {
 		faults = append(faults, tag.Fault{Path: path, Text: fmt.Sprintf(format, args...), Hint: hint})
 	}
-	if !slices.Contains(bauds, s.Baud) {
-		fault("baud", "use one of "+strings.Trim(fmt.Sprint(bauds), "[]"), "no serial port runs at %d baud", s.Baud)
+	if s.Baud < minBaud || s.Baud > maxBaud {
+		fault("baud", "use the rate set at the devices, most often 9600 or 19200", "%d baud is outside %d-%d", s.Baud, minBaud, maxBaud)
 	}
 	if _, ok := parities[s.Parity]; !ok {
-		fault("parity", "use none, even or odd", "unknown parity %q", s.Parity)
+		fault("parity", "use none, even, odd, mark or space", "unknown parity %q", s.Parity)
 	}
 	if s.StopBits != 1 && s.StopBits != 2 {
 		fault("stop_bits", "use 1 or 2", "%d stop bits", s.StopBits)
 	}
-	if s.DataBits != 8 {
-		fault("data_bits", "leave it at 8: Modbus RTU has no other", "%d data bits", s.DataBits)
+	if s.DataBits != 7 && s.DataBits != 8 {
+		fault("data_bits", "use 8, or 7 for ASCII", "%d data bits", s.DataBits)
 	}
-	return faults
+	return append(faults, s.RS485.faults()...)
 }
 
 // Timing is how long one character takes and how long the line must be silent
 // between two frames (Modbus over Serial Line V1.02 §2.5.1.1): 3.5 characters,
 // and 1.75 ms above 19200 baud.
 func (s Settings) Timing() (char, gap time.Duration) {
-	bits := 1 + 8 + s.StopBits
+	bits := 1 + s.DataBits + s.StopBits
 	if s.Parity != "none" {
 		bits++
 	}
@@ -102,12 +107,16 @@ func Open(name string, s Settings) (*Port, error) {
 	if err != nil {
 		return nil, err
 	}
+	baud := s.Baud
+	if !slices.Contains(named, baud) {
+		baud = Default().Baud // for the moment
+	}
 	p, err := serial.OpenPort(&serial.Config{
-		Name: name, Baud: s.Baud, ReadTimeout: tick,
+		Name: name, Baud: baud, ReadTimeout: tick, Size: byte(s.DataBits),
 		Parity: parities[s.Parity], StopBits: serial.StopBits(s.StopBits),
 	})
 	if err == nil {
-		err = sd.exclusive()
+		err = sd.finish(s)
 		if err != nil {
 			_ = p.Close() // the first error is the one to tell
 		}

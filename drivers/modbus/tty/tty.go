@@ -3,10 +3,13 @@ package tty
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"fieldferry/drivers"
 )
 
 // side is a second descriptor of an open terminal. Locks, the exclusive mark
@@ -43,10 +46,41 @@ func explain(err error) error {
 		return fmt.Errorf("another program has it open: %w", err)
 	case errors.Is(err, unix.EACCES), errors.Is(err, unix.EPERM):
 		return fmt.Errorf("no permission, is the user in the group dialout?: %w", err)
-	case errors.Is(err, unix.ENOENT), errors.Is(err, unix.ENXIO):
-		return fmt.Errorf("there is no such port, is the adapter plugged in?: %w", err)
+	case errors.Is(err, unix.ENOENT), errors.Is(err, unix.ENXIO), errors.Is(err, unix.ENODEV):
+		return fmt.Errorf("there is no such port, is the adapter plugged in?: %w: %w", drivers.ErrAbsent, err)
 	}
 	return err
+}
+
+// finish sets what the library that opened the port cannot, and makes it ours.
+func (s *side) finish(o Settings) error {
+	if err := s.format(o); err != nil {
+		return fmt.Errorf("set %d baud, parity %s: %w", o.Baud, o.Parity, err)
+	}
+	if err := s.rs485(o.RS485); err != nil {
+		return err
+	}
+	return s.exclusive()
+}
+
+// format sets a rate that has no name, and parities that are a constant bit.
+func (s *side) format(o Settings) error {
+	odd, constant := !slices.Contains(named, o.Baud), o.Parity == "mark" || o.Parity == "space"
+	if !odd && !constant {
+		return nil
+	}
+	t, err := unix.IoctlGetTermios(s.fd, unix.TCGETS2)
+	if err != nil {
+		return err
+	}
+	if constant {
+		t.Cflag |= unix.CMSPAR
+	}
+	if odd {
+		t.Cflag = t.Cflag&^unix.CBAUD | unix.BOTHER
+		t.Ispeed, t.Ospeed = uint32(o.Baud), uint32(o.Baud)
+	}
+	return unix.IoctlSetTermios(s.fd, unix.TCSETS2, t)
 }
 
 // exclusive makes the kernel refuse further opens of the terminal.

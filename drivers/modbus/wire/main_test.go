@@ -1,89 +1,51 @@
 package wire
 
 import (
-	"context"
-	"errors"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.uber.org/goleak"
-
-	"fieldferry/drivers/modbus/frame"
-	"fieldferry/drivers/modbus/modbustest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// patience ends a test that hangs.
-const patience = 20 * time.Second
-
-// exchanger is what TCP and RTU offer alike.
-type exchanger interface {
-	Exchange(ctx context.Context, unit byte, req frame.PDU) (Reply, error)
-	Close() error
-	Stats() Stats
-}
-
-func connect(t *testing.T, s *modbustest.Server, o Options) exchanger {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	var c exchanger
-	var err error
-	if s.RTU {
-		c, err = DialRTU(ctx, s.Addr(), o)
-	} else {
-		c, err = DialTCP(ctx, s.Addr(), o)
-	}
-	if err != nil {
-		t.Fatalf("connect: %v", err)
-	}
-	t.Cleanup(func() { c.Close() })
-	return c
-}
-
-// unit is a memory whose holding register i holds base+i.
-func unit(base int) *modbustest.Memory {
-	m := modbustest.NewMemory(1000)
-	for i := range 200 {
-		m.Set(i, uint16(base+i))
-	}
-	return m
-}
-
-// read reads one holding register and wants base+address, or an error of a kind.
-func read(t *testing.T, c exchanger, u byte, address, base int) error {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	r, err := c.Exchange(ctx, u, frame.Read(3, address, 1))
-	if err != nil {
-		if r.Data != nil {
-			t.Fatalf("unit %d register %d: data % x with error %v", u, address, r.Data, err)
+// TestQuiet: a connection is given up when all its units are silent, not when
+// one of them is, unless nothing has been heard for long.
+func TestQuiet(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := NewQuiet([]byte{1, 2, 2})
+		for i, c := range []struct {
+			unit byte
+			want bool
+		}{{1, false}, {1, false}, {1, false}, {1, false}, {2, true}} {
+			if got := q.Miss(c.unit); got != c.want {
+				t.Errorf("miss %d, of unit %d: given up %t, want %t", i, c.unit, got, c.want)
+			}
 		}
-		return err
-	}
-	if got := int(r.Data[0])<<8 | int(r.Data[1]); len(r.Data) != 2 || got != base+address {
-		t.Fatalf("unit %d register %d: got % x, want %d", u, address, r.Data, base+address)
-	}
-	if age := time.Since(r.At); age < 0 || age > patience || r.At.Location() != time.UTC {
-		t.Fatalf("the answer came at %v", r.At)
-	}
-	return nil
+		q.Answered()
+		for range quietCount {
+			if q.Miss(1) {
+				t.Error("given up although unit 2 has not missed since it answered")
+			}
+		}
+		time.Sleep(quietTime)
+		if !q.Miss(1) {
+			t.Errorf("not given up after %v without an answer", quietTime)
+		}
+	})
 }
 
-func mustRead(t *testing.T, c exchanger, u byte, address, base int) {
-	t.Helper()
-	if err := read(t, c, u, address, base); err != nil {
-		t.Fatalf("unit %d register %d: %v", u, address, err)
+func TestOutcomes(t *testing.T) {
+	seen := map[string]bool{}
+	for o := Request; o <= Silence; o++ {
+		if s := o.String(); s == "unknown" || seen[s] {
+			t.Errorf("outcome %d is %q", o, s)
+		} else {
+			seen[s] = true
+		}
 	}
-}
-
-func wantKind(t *testing.T, err error, k frame.Kind) *frame.Error {
-	t.Helper()
-	var e *frame.Error
-	if !errors.As(err, &e) || e.Kind != k {
-		t.Fatalf("got error %v (%+v), want kind %d", err, e, k)
+	if s := (Silence + 1).String(); s != "unknown" {
+		t.Errorf("no outcome is %q", s)
 	}
-	return e
 }

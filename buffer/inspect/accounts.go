@@ -1,0 +1,147 @@
+package inspect
+
+import (
+	"fmt"
+
+	"fieldferry/buffer/frame"
+	"fieldferry/buffer/segment"
+)
+
+// meta checks a block of accounts, drops, and whatever else has no samples.
+func (v *verifier) meta(b *segment.Block) {
+	before := v.book.dropped
+	accounts, err := v.book.take(b)
+	if err != nil {
+		v.at(Fault, b.Off, 0, "the checksum is right, but what is in it is not: %v", err)
+	}
+	v.expect = beyond(v.expect, b)
+	if isFooter(b) {
+		v.footer(b)
+	}
+	for i := range accounts {
+		v.account(b, &accounts[i])
+	}
+	for i := range v.book.fresh {
+		v.drop(b, &v.book.fresh[i])
+	}
+	for _, c := range before {
+		if now := number(v.book.dropped, c.Reason); now < c.N && !v.hurt {
+			v.at(Fault, b.Off, 0, "the log has counted %d samples as dropped (%s), and now only %d", c.N, c.Reason, now)
+		}
+	}
+}
+
+func number(cs []frame.Count, reason string) (n uint64) {
+	for _, c := range cs {
+		if c.Reason == reason {
+			n += c.N
+		}
+	}
+	return n
+}
+
+func sum(cs []frame.Count) (n uint64) {
+	for _, c := range cs {
+		n += c.N
+	}
+	return n
+}
+
+// account checks that the account of a reader adds up, that no position is
+// beyond the samples before it, and that nothing in it goes back.
+func (v *verifier) account(b *segment.Block, r *frame.Reader) {
+	if got := r.Start + r.Delivered + r.Filtered + sum(r.Dropped) + sum(r.PutAside); got != r.Ord {
+		v.at(Fault, b.Off, 0, "the account of the reader %q does not add up: start %d + delivered %d + filtered %d + dropped %d + put aside %d = %d, but its position is %d",
+			r.Name, r.Start, r.Delivered, r.Filtered, sum(r.Dropped), sum(r.PutAside), got, r.Ord)
+	}
+	if r.Ord > v.expect {
+		v.harm(b.Off, "the reader %q has settled %d samples, but only %d were written before its account", r.Name, r.Ord, v.expect)
+	}
+	old, known := v.old[r.Name]
+	if word := backwards(&old, r); known && word != "" && old.Start == r.Start && !old.Removed {
+		v.harm(b.Off, "the account of the reader %q goes back: %s", r.Name, word)
+	}
+	v.old[r.Name] = *r
+	if r.Removed {
+		delete(v.old, r.Name)
+	}
+}
+
+// backwards names a number of an account that is smaller than it was. What was
+// dropped may get less: samples that were delivered count as dropped in the
+// durable account, while that did not know of it.
+func backwards(old, r *frame.Reader) string {
+	for _, n := range []struct {
+		name     string
+		was, now uint64
+	}{
+		{"position", old.Ord, r.Ord},
+		{"sequence number", old.Seq, r.Seq},
+		{"delivered", old.Delivered, r.Delivered},
+		{"filtered", old.Filtered, r.Filtered},
+		{"put aside", sum(old.PutAside), sum(r.PutAside)},
+	} {
+		if n.now < n.was {
+			return fmt.Sprintf("%s %d after %d", n.name, n.now, n.was)
+		}
+	}
+	return ""
+}
+
+// drop tells of samples that are recorded as dropped, and checks the record.
+func (v *verifier) drop(b *segment.Block, d *frame.Drop) {
+	n := d.To - d.From
+	v.sum.Dropped += n
+	v.dropped[d.Reason] += n
+	text := fmt.Sprintf("recorded: %d samples were dropped before every reader had them (%s), sequence numbers %d to %d", n, d.Reason, d.FirstSeq, d.LastSeq)
+	if len(d.Devices) > 0 {
+		text += ", of " + list(d.Devices)
+	}
+	v.at(Loss, b.Off, n, "%s", text)
+	switch {
+	case n == 0, d.LastSeq < d.FirstSeq, d.LastSeq-d.FirstSeq+1 < n && d.FirstSeq > 0:
+		v.at(Fault, b.Off, 0, "the record of a drop is not possible: %d samples with the sequence numbers %d to %d", n, d.FirstSeq, d.LastSeq)
+	case sum(d.Devices) > n:
+		v.at(Fault, b.Off, 0, "the record of a drop of %d samples names devices with %d", n, sum(d.Devices))
+	}
+}
+
+// footer compares what a footer says with what was read.
+func (v *verifier) footer(b *segment.Block) {
+	m := frame.Meta{Footer: func(f *frame.Footer) {
+		if f.EndOrd != v.expect {
+			v.harm(b.Off, "the footer says that the segment ends at sample %d of the log, but it ends at %d", f.EndOrd, v.expect)
+		}
+		if f.Count != v.samples+v.lost {
+			v.harm(b.Off, "the footer says that the segment holds %d samples, but it holds %d", f.Count, v.samples+v.lost)
+		}
+		if f.NextSeq <= v.lastSeq {
+			v.at(Fault, b.Off, 0, "the footer says that the next sequence number is %d, but %d was given", f.NextSeq, v.lastSeq)
+		}
+	}}
+	_ = m.Read(b.Payload) // meta has told of its error
+	v.ended = true
+}
+
+// finish checks the log as a whole.
+func (v *verifier) finish() {
+	t := v.book.tail()
+	if !t.Known && len(v.log.Segments) > 0 {
+		v.find(Finding{Level: Loss, File: v.log.dir, Offset: -1, Text: "the accounts of the readers are not complete: those that the configuration names begin at the oldest sample"})
+	}
+	if len(v.log.Segments) == 0 {
+		return
+	}
+	first := v.log.Segments[0].FirstOrd
+	for i := range t.Readers {
+		if r := &t.Readers[i]; r.Ord < first {
+			v.sum.Damaged += first - r.Ord
+			v.find(Finding{Level: Loss, File: v.log.dir, Offset: -1, Samples: first - r.Ord, Text: fmt.Sprintf("the reader %q still waits for %d samples before the oldest segment: their files are not there", r.Name, first-r.Ord)})
+		}
+	}
+	for reason, n := range v.dropped {
+		if total := number(t.Dropped, reason); total < n && t.Clean && !v.cut {
+			v.find(Finding{Level: Fault, File: v.log.dir, Offset: -1, Text: fmt.Sprintf("%d samples are recorded as dropped (%s), but only %d are counted", n, reason, total)})
+		}
+	}
+}
