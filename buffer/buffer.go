@@ -156,6 +156,7 @@ func (b *Buffer) begin() {
 	defer b.wmu.Unlock()
 	b.c.Mu.Lock()
 	sure := b.numberLocked()
+	b.countOnLocked()
 	b.alignLocked()
 	b.c.Mu.Unlock()
 	b.logs[normal].Must()
@@ -195,6 +196,27 @@ func (b *Buffer) numberLocked() (sure bool) {
 	return !torn && b.logs[normal].Tail().Kept
 }
 
+// perEpoch is more than the samples that a tag can have between two unclean
+// ends: a counter stays below that many times the epoch.
+const perEpoch = 1 << 32
+
+// countOnLocked lets the counters of tags go on where they stood. Where it is
+// not known which numbers were given they jump to what no run before can have
+// given. The end of the normal log, which is closed last, tells of all tags.
+// Without it the memory that outlived the process must tell of each log that
+// was written to, or that no other one was.
+func (b *Buffer) countOnLocked() {
+	main := b.logs[normal].Tail()
+	sure := main.Counted
+	for _, l := range b.logs[1:] {
+		t := l.Tail()
+		sure = sure && (main.Clean || t.Counted && (t.Kept || t.Untouched))
+	}
+	if !sure {
+		b.c.Counters.Jump(perEpoch, perEpoch*uint64(b.logs[normal].EpochLocked()-1))
+	}
+}
+
 // alignLocked gives every reader that the normal log knows an account in the
 // other ones, and ends accounts that were left behind when their reader was
 // removed. A log that has none for a reader has none of its samples settled:
@@ -228,6 +250,7 @@ func (b *Buffer) stray() {
 	defer b.c.Mu.Unlock()
 	b.c.Seq += epochGap + rand.Uint64N(strayRange)
 	b.c.Base = b.c.Seq
+	b.c.Counters.Jump(perEpoch+rand.Uint64N(strayRange), 0)
 	b.c.Log.Warn("the buffer starts without a disk: sequence numbers jump", "next", b.c.Seq+1)
 }
 
@@ -429,6 +452,9 @@ func (b *Buffer) tellTime() {
 	defer b.c.Mu.Unlock()
 	b.c.Now += b.c.Clock.Until(c)
 	b.c.Clock = c
+	for _, l := range b.logs {
+		l.NoteClockLocked()
+	}
 }
 
 // ID names the log: 16 hexadecimal digits, drawn at random when it was made.

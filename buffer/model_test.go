@@ -55,6 +55,7 @@ func TestModel(t *testing.T) {
 					g.t.Fatal(err)
 				}
 				g.promise(g.next)
+				g.ends(!g.loose)
 				g.openAgain()
 			},
 			"kill": func(*rapid.T) {

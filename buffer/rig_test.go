@@ -31,6 +31,8 @@ type rig struct {
 	loose   bool             // some could be kept nowhere but in memory of the process
 	given   map[uint64]int64 // sequence number -> sample, of everything handed out
 	readers map[string]*rigReader
+	num     numbering
+	forged  bool // something in the log was written by the test
 }
 
 // tester is what a test and a property have in common.
@@ -82,14 +84,16 @@ func newRig(t tester, cfg Config) *rig {
 }
 
 func emptyRig(t tester, cfg Config) *rig {
-	return &rig{t: t, m: fault.New(), cfg: cfg, lim: smallLimits(), tags: rigTags(7), next: 1, run: 1, must: map[int64]bool{}, given: map[uint64]int64{}, readers: map[string]*rigReader{}}
+	return &rig{t: t, m: fault.New(), cfg: cfg, lim: smallLimits(), tags: rigTags(7), next: 1, run: 1, must: map[int64]bool{}, given: map[uint64]int64{}, num: newNumbering(), readers: map[string]*rigReader{}}
 }
 
 // open opens the buffer and those readers that were there. It returns false
 // when the power is gone.
 func (g *rig) open() bool {
 	g.t.Helper()
-	g.consistent()
+	if !g.forged {
+		g.consistent()
+	}
 	b, err := open(g.m, g.cfg, quiet(), g.lim)
 	if err != nil {
 		if g.m.Cut() {
@@ -98,6 +102,7 @@ func (g *rig) open() bool {
 		g.t.Fatalf("open: %v", err)
 	}
 	g.b = b
+	g.begins()
 	for name, rr := range g.readers {
 		r, err := b.Reader(name, StartNow)
 		if err != nil {
@@ -146,6 +151,7 @@ func sampleFor(tags []*tag.Tag, v int64) tag.Sample {
 		Tag: tags[int(v)%len(tags)], Value: tag.Int(v), Read: uint64(v / 3),
 		Time: time.Unix(1_790_000_000+v/2, v*1e6%1e9).UTC(),
 	}
+	s.BySource = v%13 == 0
 	if v%11 == 0 {
 		s.Quality = tag.BadFor(tag.ReasonTimeout)
 	}
@@ -211,13 +217,14 @@ func (g *rig) check(rr *rigReader, e Entry) {
 		g.t.Fatalf("sample %v was never appended (up to %d were)", e.Sample, g.next-1)
 	}
 	want := sampleFor(g.tags, v)
-	if e.Sample.Tag.Path() != want.Tag.Path() || e.Sample.Quality != want.Quality || !e.Sample.Time.Equal(want.Time) || e.Sample.Read != want.Read {
+	if e.Sample.Tag.Path() != want.Tag.Path() || e.Sample.Quality != want.Quality || !e.Sample.Time.Equal(want.Time) || e.Sample.Read != want.Read || e.Sample.BySource != want.BySource {
 		g.t.Fatalf("sample %d: got %v %v, want %v %v", v, e.Sample.Tag.Path(), e.Sample, want.Tag.Path(), want)
 	}
 	if before, ok := g.given[e.Seq]; ok && before != v {
 		g.t.Fatalf("sequence number %d was used for sample %d and for %d", e.Seq, before, v)
 	}
 	g.given[e.Seq] = v
+	g.checkNumber(v, &e)
 	last := rr.seen[want.Tag.Class]
 	if !g.faulty {
 		last = rr.lastSeen
@@ -352,6 +359,7 @@ func (g *rig) rewind(rr *rigReader) {
 
 // reboot cuts the power.
 func (g *rig) reboot(rnd *rand.Rand) {
+	g.ends(false)
 	g.m = g.m.Reboot(rnd)
 	g.b = nil
 	g.run = g.next
@@ -359,6 +367,7 @@ func (g *rig) reboot(rnd *rand.Rand) {
 
 // kill kills the process.
 func (g *rig) kill() {
+	g.ends(g.survives())
 	g.promise(g.kept)
 	g.m = g.m.Kill()
 	g.b = nil

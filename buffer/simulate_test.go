@@ -282,13 +282,14 @@ func (k *knowledge) drain(r *Reader, rr *rigReader, lossy bool) (missing int64, 
 	if lossy {
 		return missing, nil
 	}
-	return missing, k.holes(there)
+	return missing, k.holes(there, rr.settled+1)
 }
 
-// holes finds a sample that is not there between two of its class that are.
-func (k *knowledge) holes(there []bool) error {
+// holes finds a sample that is not there between two of its class that are,
+// of those from first on: what all have settled need never have been written.
+func (k *knowledge) holes(there []bool, first int64) error {
 	begun, gone := map[tag.Class]bool{}, map[tag.Class]int64{}
-	for v := int64(1); v < k.g.next; v++ {
+	for v := first; v < k.g.next; v++ {
 		class := k.g.tags[int(v)%len(k.g.tags)].Class
 		switch {
 		case there[v] && gone[class] > 0:
