@@ -216,7 +216,7 @@ func (l *Log) roll() error {
 // readers, so that it can do without the segments before it, and with the
 // drops that have to be recorded.
 func (l *Log) startSegment() error {
-	if !l.store.Spare() {
+	if !l.Spare() {
 		l.c.Room(l.opt.Segment)
 	}
 	l.c.Mu.Lock()

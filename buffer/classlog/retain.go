@@ -34,14 +34,14 @@ func (l *Log) Taken() int64 { return l.store.Taken() }
 func (l *Log) Writing() bool { return l.store.Writing() }
 
 // Spare says that the file of the next segment is there, and counted.
-func (l *Log) Spare() bool { return l.store.Spare() }
+func (l *Log) Spare() bool { return l.store.Spare().Ready() }
 
 // Release gives the space of the next segment's file back, and returns it.
 func (l *Log) Release() int64 {
-	if !l.store.Spare() {
+	if !l.Spare() {
 		return 0
 	}
-	l.store.Release()
+	l.store.Spare().Release()
 	return l.opt.Segment
 }
 
@@ -52,14 +52,14 @@ func (l *Log) Prepare(room func(need int64) bool) {
 	l.c.Mu.Lock()
 	now, failing := l.c.Now, l.health.failing != nil
 	l.c.Mu.Unlock()
-	if failing || now < l.w.spareAt || !l.store.WantsSpare() {
+	if failing || now < l.w.spareAt || l.Spare() || !l.store.WantsSpare() {
 		return
 	}
 	l.w.spareAt = now + maxBackoff
 	if !room(l.opt.Segment) {
 		return
 	}
-	if err := l.store.Allocate(); err != nil {
+	if err := l.store.Spare().Allocate(); err != nil {
 		l.c.Log.Warn("the buffer's next segment cannot be allocated ahead", "class", l.opt.Class, "err", err)
 		return
 	}
