@@ -14,6 +14,7 @@ import (
 	"fieldferry/buffer/classlog"
 	"fieldferry/buffer/disk"
 	"fieldferry/buffer/frame"
+	"fieldferry/buffer/segment"
 	"fieldferry/tag"
 )
 
@@ -108,6 +109,7 @@ func open(fs FS, c Config, log *slog.Logger, lim limits) (*Buffer, error) {
 			return nil, fmt.Errorf("open buffer %q: %w", c.Dir, errors.Join(err, lock.Close()))
 		}
 	}
+	b.warnOfOthers()
 	b.begin()
 	if lim.manual {
 		close(b.done)
@@ -115,6 +117,25 @@ func open(fs FS, c Config, log *slog.Logger, lim limits) (*Buffer, error) {
 		go b.run()
 	}
 	return b, nil
+}
+
+// warnOfOthers tells of segments in the directory itself, where format 1 had
+// them. They are left alone.
+func (b *Buffer) warnOfOthers() {
+	names, err := b.c.FS.ReadDir(b.cfg.Dir)
+	if err != nil {
+		return // the logs have told, or will
+	}
+	var h segment.Header
+	others := 0
+	for _, name := range names {
+		if h.ParseName(name) {
+			others++
+		}
+	}
+	if others > 0 {
+		b.c.Log.Warn("segments of format 1 are left alone: their samples are not delivered, and they may be deleted", "dir", b.cfg.Dir, "files", others)
+	}
 }
 
 // openLog opens the log of one class, in a directory of its own.
@@ -154,6 +175,7 @@ func (b *Buffer) begin() {
 	b.wmu.Lock()
 	defer b.wmu.Unlock()
 	b.c.Mu.Lock()
+	b.noteClockLocked()
 	sure := b.numberLocked()
 	b.countOnLocked()
 	b.alignLocked()
@@ -246,9 +268,10 @@ func (b *Buffer) alignLocked() {
 func (b *Buffer) stray() {
 	b.c.Mu.Lock()
 	defer b.c.Mu.Unlock()
-	b.c.Seq += epochGap + rand.Uint64N(strayRange)
+	by := rand.Uint64N(strayRange) // the same, or counters would not grow with sequence numbers
+	b.c.Seq += epochGap + by
 	b.c.Base = b.c.Seq
-	b.c.Counters.Jump(perEpoch+rand.Uint64N(strayRange), 0)
+	b.c.Counters.Jump(perEpoch+by, 0)
 	b.c.Log.Warn("the buffer starts without a disk: sequence numbers jump", "next", b.c.Seq+1)
 }
 
@@ -449,8 +472,15 @@ func (b *Buffer) tellTime() {
 	defer b.c.Mu.Unlock()
 	b.c.Now += b.c.Clock.Until(c)
 	b.c.Clock = c
-	for _, l := range b.logs {
-		l.NoteClockLocked()
+	b.noteClockLocked()
+}
+
+// noteClockLocked notes what the clocks say.
+func (b *Buffer) noteClockLocked() {
+	if b.c.Clocks.Note(frame.Clock{Log: b.c.Now, Clock: b.c.Clock}) {
+		for _, l := range b.logs {
+			l.NoteClockLocked()
+		}
 	}
 }
 

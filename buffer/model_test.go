@@ -82,7 +82,6 @@ func TestModel(t *testing.T) {
 func (g *rig) openAgain() {
 	g.open()
 	for _, rr := range g.readers {
-		rr.got, rr.low = nil, rr.saved
-		rr.seenTo(rr.saved)
+		rr.again(rr.saved)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"fieldferry/buffer/disk"
@@ -50,11 +51,17 @@ type rigReader struct {
 	settled  int64          // number of the last settled sample
 	done     map[int64]bool // samples that were settled and did not come again
 	first    int64          // the first sample that is for the reader
-	seen     [classes]int64 // the last of each class
-	saved    int64          // the same, when last durable
-	low      int64          // the position is this or later: after a crash settled may be too much
+	seen     position       // the last of each class that was handed out
+	saved    position       // the same, when last durable
+	low      position       // the position is this or later: after a crash settled may be too much
 	lastSeen int64
 }
+
+// position is the last sample that was settled of each class.
+type position [classes]int64
+
+// all is the last sample of any class.
+func (p position) all() int64 { return slices.Max(p[:]) }
 
 func smallLimits() limits {
 	return limits{segment: 8 << 10, ring: 64 << 10, leastRing: 64 << 10, batch: 1 << 30, manual: true}
@@ -119,8 +126,9 @@ func (g *rig) reader(name string, start Start) *rigReader {
 	if err != nil {
 		g.t.Fatalf("reader %s: %v", name, err)
 	}
-	rr := &rigReader{r: r, first: g.next, done: map[int64]bool{}, settled: g.next - 1, saved: g.next - 1, low: g.next - 1}
+	rr := &rigReader{r: r, first: g.next, done: map[int64]bool{}, settled: g.next - 1}
 	rr.seenTo(g.next - 1)
+	rr.saved, rr.low = rr.seen, rr.seen
 	g.readers[name] = rr
 	return rr
 }
@@ -264,13 +272,13 @@ func (g *rig) settle(rr *rigReader, n int) {
 	if g.m.Cut() {
 		return
 	}
-	rr.low = 0
 	for _, e := range rr.got[:n] {
 		v, _ := e.Sample.Value.Integer()
-		rr.low = max(rr.low, v)
+		c := e.Sample.Tag.Class
+		rr.low[c] = max(rr.low[c], v)
 		rr.done[v] = true
 	}
-	rr.settled = rr.low
+	rr.settled = rr.low.all()
 	rr.got = rr.got[n:]
 }
 
@@ -308,8 +316,7 @@ func (g *rig) afterCrash(lossy bool) {
 	g.t.Helper()
 	g.conserved()
 	for name, rr := range g.readers {
-		rr.got, rr.low = nil, rr.saved
-		rr.seenTo(rr.saved)
+		rr.again(rr.saved)
 		before := g.lost(name)
 		g.read(rr, 1<<20)
 		there := map[int64]bool{}
@@ -351,10 +358,13 @@ func (g *rig) lost(name string) uint64 { return total(g.stats(name).Dropped) }
 // rewind starts a reader again.
 func (g *rig) rewind(rr *rigReader) {
 	rr.r.Rewind()
-	rr.got = nil
-	if rr.seenTo(min(rr.lastSeen, rr.low)); g.faulty {
-		rr.seenTo(0) // a class that came late has samples left from before
-	}
+	rr.again(rr.low)
+}
+
+// again makes the check of the order begin behind what was settled: what is of
+// each class, and what is of any, where none came later than the others.
+func (rr *rigReader) again(from position) {
+	rr.got, rr.low, rr.seen, rr.lastSeen = nil, from, from, from.all()
 }
 
 // reboot cuts the power.
