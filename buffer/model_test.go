@@ -51,6 +51,7 @@ func TestModel(t *testing.T) {
 			},
 			"restart": func(*rapid.T) {
 				g.m.Plan(nil)
+				g.another()
 				if err := g.b.Close(); err != nil {
 					g.t.Fatal(err)
 				}

@@ -28,7 +28,7 @@ type rig struct {
 	run     int64            // number of the first sample of this run
 	kept    int64            // samples of this run below it survive a kill
 	must    map[int64]bool   // samples that must be there
-	faulty  bool             // a class may have been unreadable: it came later than the others
+	faulty  bool             // a class may be unreadable on this machine: it comes later than the others
 	loose   bool             // some could be kept nowhere but in memory of the process
 	given   map[uint64]int64 // sequence number -> sample, of everything handed out
 	readers map[string]*rigReader
@@ -54,7 +54,8 @@ type rigReader struct {
 	seen     position       // the last of each class that was handed out
 	saved    position       // the same, when last durable
 	low      position       // the position is this or later: after a crash settled may be too much
-	lastSeen int64
+	lastSeen int64          // the last of any class
+	apart    bool           // what is settled of the classes does not end at the same sample
 }
 
 // position is the last sample that was settled of each class.
@@ -235,7 +236,7 @@ func (g *rig) check(rr *rigReader, e Entry) {
 	g.checkNumber(v, &e)
 	last := rr.seen[want.Tag.Class]
 	if !g.faulty {
-		last = rr.lastSeen
+		last = max(last, rr.lastSeen)
 	}
 	if v <= last {
 		g.t.Fatalf("sample %d after %d", v, last)
@@ -361,16 +362,28 @@ func (g *rig) rewind(rr *rigReader) {
 	rr.again(rr.low)
 }
 
-// again makes the check of the order begin behind what was settled: what is of
-// each class, and what is of any, where none came later than the others.
+// again makes the check of the order begin behind what was settled of each
+// class, and of any class, unless one came later than the others.
 func (rr *rigReader) again(from position) {
 	rr.got, rr.low, rr.seen, rr.lastSeen = nil, from, from, from.all()
+	if rr.apart {
+		rr.lastSeen = 0
+	}
+}
+
+// another says that what fails on this machine does not on the next.
+func (g *rig) another() {
+	for _, rr := range g.readers {
+		rr.apart = rr.apart || g.faulty
+	}
+	g.faulty = false
 }
 
 // reboot cuts the power.
 func (g *rig) reboot(rnd *rand.Rand) {
 	g.ends(false)
 	g.m = g.m.Reboot(rnd)
+	g.another()
 	g.b = nil
 	g.run = g.next
 }
@@ -380,6 +393,7 @@ func (g *rig) kill() {
 	g.ends(g.survives())
 	g.promise(g.kept)
 	g.m = g.m.Kill()
+	g.another()
 	g.b = nil
 	g.run = g.next
 }
