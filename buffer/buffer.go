@@ -14,6 +14,10 @@ import (
 	"fieldferry/buffer/classlog"
 	"fieldferry/buffer/disk"
 	"fieldferry/buffer/frame"
+	"fieldferry/buffer/retain"
+	"fieldferry/buffer/segment"
+	"fieldferry/buffer/settings"
+	"fieldferry/buffer/size"
 	"fieldferry/tag"
 )
 
@@ -22,6 +26,16 @@ type FS = disk.FS
 
 // DirFS is this machine.
 func DirFS() FS { return disk.Dir{} }
+
+// Config says where the log lies and how much of the disk it may take.
+type Config = settings.Config
+
+// Default is the configuration of a gateway that says nothing.
+func Default() Config { return settings.Default() }
+
+// Size is a number of bytes, written 4GiB, 512MiB, 64KiB, 10GB, 10MB, 10kB or
+// as plain bytes.
+type Size = size.Bytes
 
 // ErrClosed is returned by every method after Close.
 var ErrClosed = errors.New("buffer closed")
@@ -50,9 +64,9 @@ type Buffer struct {
 	stop chan struct{} // closed by Close
 	done chan struct{} // closed by the commit goroutine
 
-	wmu     sync.Mutex    // the writer: taken before c.Mu, held across disk I/O
-	floorAt time.Duration // when the free space is looked at again
-	began   time.Duration // when this run did
+	wmu    sync.Mutex    // the writer: taken before c.Mu, held across disk I/O
+	bounds retain.Rules  // belongs to the writer
+	began  time.Duration // log time when this run did
 
 	open  map[string]*Reader // by name; guarded by c.Mu
 	alarm bool               // an alarm was appended that nobody was woken for; guarded by c.Mu
@@ -102,12 +116,18 @@ func open(fs FS, c Config, log *slog.Logger, lim limits) (*Buffer, error) {
 		return nil, fmt.Errorf("open buffer %q: %w", c.Dir, errors.Join(err, mkdirErr))
 	}
 	b.lock = lock
-	b.c.FS, b.c.Log, b.c.Kick, b.c.Room = fs, log, b.wake, b.makeRoom
+	b.c.FS, b.c.Log, b.c.Kick, b.c.Room = fs, log, b.wake, b.bounds.MakeRoom
 	b.c.Clock = fs.Clock()
 	for i := range b.logs {
 		if err := b.openLog(tag.Class(i)); err != nil {
 			return nil, fmt.Errorf("open buffer %q: %w", c.Dir, errors.Join(err, lock.Close()))
 		}
+	}
+	b.warnOfOthers()
+	b.bounds = retain.Rules{
+		Common: &b.c, Main: b.logs[normal], Segment: lim.segment,
+		Logs:     []*classlog.Log{b.logs[tag.ClassBulk], b.logs[normal], b.logs[tag.ClassAlarm]},
+		MaxBytes: int64(c.MaxBytes), MaxAge: c.MaxAge, MinFree: int64(c.MinFree),
 	}
 	b.begin()
 	if lim.manual {
@@ -116,6 +136,25 @@ func open(fs FS, c Config, log *slog.Logger, lim limits) (*Buffer, error) {
 		go b.run()
 	}
 	return b, nil
+}
+
+// warnOfOthers tells of segments in the directory itself, where format 1 had
+// them. They are left alone.
+func (b *Buffer) warnOfOthers() {
+	names, err := b.c.FS.ReadDir(b.cfg.Dir)
+	if err != nil {
+		return // the logs have told, or will
+	}
+	var h segment.Header
+	others := 0
+	for _, name := range names {
+		if h.ParseName(name) {
+			others++
+		}
+	}
+	if others > 0 {
+		b.c.Log.Warn("segments of format 1 are left alone: their samples are not delivered, and they may be deleted", "dir", b.cfg.Dir, "files", others)
+	}
 }
 
 // openLog opens the log of one class, in a directory of its own.
@@ -155,8 +194,9 @@ func (b *Buffer) begin() {
 	b.wmu.Lock()
 	defer b.wmu.Unlock()
 	b.c.Mu.Lock()
+	b.c.NoteClockLocked(b.logs[:])
 	sure := b.numberLocked()
-	b.countOnLocked()
+	b.c.CountOnLocked(b.logs[normal], b.logs[1:])
 	b.alignLocked()
 	b.c.Mu.Unlock()
 	b.logs[normal].Must()
@@ -167,7 +207,9 @@ func (b *Buffer) begin() {
 	if err != nil && !sure {
 		b.stray()
 	}
-	b.began = b.now()
+	b.c.Mu.Lock()
+	b.began = b.c.Now
+	b.c.Mu.Unlock()
 	b.retain()
 }
 
@@ -194,27 +236,6 @@ func (b *Buffer) numberLocked() (sure bool) {
 		l.StartLocked(epoch)
 	}
 	return !torn && b.logs[normal].Tail().Kept
-}
-
-// perEpoch is more than the samples that a tag can have between two unclean
-// ends: a counter stays below that many times the epoch.
-const perEpoch = 1 << 32
-
-// countOnLocked lets the counters of tags go on where they stood. Where it is
-// not known which numbers were given they jump to what no run before can have
-// given. The end of the normal log, which is closed last, tells of all tags.
-// Without it the memory that outlived the process must tell of each log that
-// was written to, or that no other one was.
-func (b *Buffer) countOnLocked() {
-	main := b.logs[normal].Tail()
-	sure := main.Counted
-	for _, l := range b.logs[1:] {
-		t := l.Tail()
-		sure = sure && (main.Clean || t.Counted && (t.Kept || t.Untouched))
-	}
-	if !sure {
-		b.c.Counters.Jump(perEpoch, perEpoch*uint64(b.logs[normal].EpochLocked()-1))
-	}
 }
 
 // alignLocked gives every reader that the normal log knows an account in the
@@ -248,9 +269,10 @@ func (b *Buffer) alignLocked() {
 func (b *Buffer) stray() {
 	b.c.Mu.Lock()
 	defer b.c.Mu.Unlock()
-	b.c.Seq += epochGap + rand.Uint64N(strayRange)
+	by := rand.Uint64N(strayRange) // the same, or counters would not grow with sequence numbers
+	b.c.Seq += epochGap + by
 	b.c.Base = b.c.Seq
-	b.c.Counters.Jump(perEpoch+rand.Uint64N(strayRange), 0)
+	b.c.CountOnAfterLocked(by)
 	b.c.Log.Warn("the buffer starts without a disk: sequence numbers jump", "next", b.c.Seq+1)
 }
 
@@ -452,9 +474,7 @@ func (b *Buffer) tellTime() {
 	defer b.c.Mu.Unlock()
 	b.c.Now += b.c.Clock.Until(c)
 	b.c.Clock = c
-	for _, l := range b.logs {
-		l.NoteClockLocked()
-	}
+	b.c.NoteClockLocked(b.logs[:])
 }
 
 // ID names the log: 16 hexadecimal digits, drawn at random when it was made.

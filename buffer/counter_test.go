@@ -114,7 +114,7 @@ func TestCountersGoOn(t *testing.T) {
 			before := g.num.of[last].N
 			step.end()
 			g.open()
-			rr.got, rr.lastSeen = nil, rr.saved
+			rr.again(rr.saved)
 			g.append(7)
 			g.read(rr, 1<<20)
 			g.settle(rr, len(rr.got))

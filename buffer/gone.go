@@ -43,6 +43,12 @@ func (b *Buffer) absentLocked(name string) time.Duration {
 	return max(b.c.Now-a.Seen, 0)
 }
 
+// retain keeps the buffer within its bounds.
+func (b *Buffer) retain() {
+	b.retireGone()
+	b.bounds.Keep()
+}
+
 // retireGone forgets readers that have not been in use for so long that they
 // will not come back, so that they do not hold the log for ever. After a start
 // they have an hour to come.

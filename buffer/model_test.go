@@ -51,6 +51,7 @@ func TestModel(t *testing.T) {
 			},
 			"restart": func(*rapid.T) {
 				g.m.Plan(nil)
+				g.another()
 				if err := g.b.Close(); err != nil {
 					g.t.Fatal(err)
 				}
@@ -82,7 +83,6 @@ func TestModel(t *testing.T) {
 func (g *rig) openAgain() {
 	g.open()
 	for _, rr := range g.readers {
-		rr.got, rr.low = nil, rr.saved
-		rr.seenTo(rr.saved)
+		rr.again(rr.saved)
 	}
 }

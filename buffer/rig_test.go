@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"fieldferry/buffer/disk"
@@ -27,7 +28,7 @@ type rig struct {
 	run     int64            // number of the first sample of this run
 	kept    int64            // samples of this run below it survive a kill
 	must    map[int64]bool   // samples that must be there
-	faulty  bool             // a class may have been unreadable: it came later than the others
+	faulty  bool             // a class may be unreadable on this machine: it comes later than the others
 	loose   bool             // some could be kept nowhere but in memory of the process
 	given   map[uint64]int64 // sequence number -> sample, of everything handed out
 	readers map[string]*rigReader
@@ -50,11 +51,18 @@ type rigReader struct {
 	settled  int64          // number of the last settled sample
 	done     map[int64]bool // samples that were settled and did not come again
 	first    int64          // the first sample that is for the reader
-	seen     [classes]int64 // the last of each class
-	saved    int64          // the same, when last durable
-	low      int64          // the position is this or later: after a crash settled may be too much
-	lastSeen int64
+	seen     position       // the last of each class that was handed out
+	saved    position       // the same, when last durable
+	low      position       // the position is this or later: after a crash settled may be too much
+	lastSeen int64          // the last of any class
+	apart    bool           // what is settled of the classes does not end at the same sample
 }
+
+// position is the last sample that was settled of each class.
+type position [classes]int64
+
+// all is the last sample of any class.
+func (p position) all() int64 { return slices.Max(p[:]) }
 
 func smallLimits() limits {
 	return limits{segment: 8 << 10, ring: 64 << 10, leastRing: 64 << 10, batch: 1 << 30, manual: true}
@@ -119,8 +127,9 @@ func (g *rig) reader(name string, start Start) *rigReader {
 	if err != nil {
 		g.t.Fatalf("reader %s: %v", name, err)
 	}
-	rr := &rigReader{r: r, first: g.next, done: map[int64]bool{}, settled: g.next - 1, saved: g.next - 1, low: g.next - 1}
+	rr := &rigReader{r: r, first: g.next, done: map[int64]bool{}, settled: g.next - 1}
 	rr.seenTo(g.next - 1)
+	rr.saved, rr.low = rr.seen, rr.seen
 	g.readers[name] = rr
 	return rr
 }
@@ -227,7 +236,7 @@ func (g *rig) check(rr *rigReader, e Entry) {
 	g.checkNumber(v, &e)
 	last := rr.seen[want.Tag.Class]
 	if !g.faulty {
-		last = rr.lastSeen
+		last = max(last, rr.lastSeen)
 	}
 	if v <= last {
 		g.t.Fatalf("sample %d after %d", v, last)
@@ -264,13 +273,13 @@ func (g *rig) settle(rr *rigReader, n int) {
 	if g.m.Cut() {
 		return
 	}
-	rr.low = 0
 	for _, e := range rr.got[:n] {
 		v, _ := e.Sample.Value.Integer()
-		rr.low = max(rr.low, v)
+		c := e.Sample.Tag.Class
+		rr.low[c] = max(rr.low[c], v)
 		rr.done[v] = true
 	}
-	rr.settled = rr.low
+	rr.settled = rr.low.all()
 	rr.got = rr.got[n:]
 }
 
@@ -308,8 +317,7 @@ func (g *rig) afterCrash(lossy bool) {
 	g.t.Helper()
 	g.conserved()
 	for name, rr := range g.readers {
-		rr.got, rr.low = nil, rr.saved
-		rr.seenTo(rr.saved)
+		rr.again(rr.saved)
 		before := g.lost(name)
 		g.read(rr, 1<<20)
 		there := map[int64]bool{}
@@ -351,16 +359,31 @@ func (g *rig) lost(name string) uint64 { return total(g.stats(name).Dropped) }
 // rewind starts a reader again.
 func (g *rig) rewind(rr *rigReader) {
 	rr.r.Rewind()
-	rr.got = nil
-	if rr.seenTo(min(rr.lastSeen, rr.low)); g.faulty {
-		rr.seenTo(0) // a class that came late has samples left from before
+	rr.again(rr.low)
+}
+
+// again makes the check of the order begin behind what was settled of each
+// class, and of any class, unless one came later than the others.
+func (rr *rigReader) again(from position) {
+	rr.got, rr.low, rr.seen, rr.lastSeen = nil, from, from, from.all()
+	if rr.apart {
+		rr.lastSeen = 0
 	}
+}
+
+// another says that what fails on this machine does not on the next.
+func (g *rig) another() {
+	for _, rr := range g.readers {
+		rr.apart = rr.apart || g.faulty
+	}
+	g.faulty = false
 }
 
 // reboot cuts the power.
 func (g *rig) reboot(rnd *rand.Rand) {
 	g.ends(false)
 	g.m = g.m.Reboot(rnd)
+	g.another()
 	g.b = nil
 	g.run = g.next
 }
@@ -370,6 +393,7 @@ func (g *rig) kill() {
 	g.ends(g.survives())
 	g.promise(g.kept)
 	g.m = g.m.Kill()
+	g.another()
 	g.b = nil
 	g.run = g.next
 }

@@ -8,24 +8,26 @@ import (
 	"fieldferry/buffer/segment"
 )
 
-// NoteClockLocked notes what Common.Clock says. It is called whenever that was
-// read. What is new is written with the next commit.
-func (l *Log) NoteClockLocked() {
-	if l.clocks.Note(frame.Clock{Log: l.c.Now, Clock: l.c.Clock}) {
-		l.clockNew = true
+// NoteClockLocked notes what Clock says. It is called whenever that was read.
+// What is new is written with the next commit of each log.
+func (c *Common) NoteClockLocked(logs []*Log) {
+	if c.Clocks.Note(frame.Clock{Log: c.Now, Clock: c.Clock}) {
+		for _, l := range logs {
+			l.clockNew = true
+		}
 	}
 }
 
 // TrustLocked says what the times of samples are worth that were appended at a
 // moment of the log's own time.
-func (l *Log) TrustLocked(at time.Duration) clock.Span { return l.clocks.At(at) }
+func (l *Log) TrustLocked(at time.Duration) clock.Span { return l.c.Clocks.At(at) }
 
 // clockFrames are the frames of the changes of the clock: all that are known,
 // or the last, if it is not written yet.
 func (l *Log) clockFrames(all bool) (frames [][]byte) {
 	l.c.Mu.Lock()
 	defer l.c.Mu.Unlock()
-	es := l.clocks.Entries()
+	es := l.c.Clocks.Entries()
 	if !all && !l.clockNew {
 		return nil
 	}

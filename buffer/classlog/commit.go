@@ -89,9 +89,9 @@ func (l *Log) idle() bool {
 // shared memory keeps it: from then on the kernel does.
 func (l *Log) WriteThrough() {
 	l.c.Mu.Lock()
-	failing, closed := l.health.failing, l.c.Closed
+	failing, closed, empty := l.health.failing, l.c.Closed, l.q.Oldest() == nil
 	l.c.Mu.Unlock()
-	if failing != nil || closed {
+	if failing != nil || closed || empty {
 		return
 	}
 	if err := l.writeAll(false); err != nil {

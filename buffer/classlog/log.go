@@ -43,6 +43,9 @@ type Common struct {
 	// Counters count the samples of each tag over all logs: a tag that moves to
 	// another class counts on.
 	Counters tally.Tally
+	// Clocks is what is known of the machine's clock. Each log holds what was
+	// known when it was last written.
+	Clocks clock.Table
 }
 
 // Options say where a log lies and how large its parts are.
@@ -76,7 +79,6 @@ type Log struct {
 	book     account.Book
 	known    bool // the readers of earlier runs are known
 	health   health
-	clocks   clock.Table
 	clockNew bool // a change of the clock is not written yet
 	appended struct{ skipped, oversized uint64 }
 }

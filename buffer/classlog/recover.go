@@ -55,8 +55,7 @@ func Open(c *Common, o Options, id uint64) (*Log, error) {
 		c.Now++ // so that no moment belongs to two starts of the machine
 	}
 	l.takeOverLocked(&t)
-	l.clocks = t.Clocks
-	l.NoteClockLocked()
+	c.Clocks.Merge(&t.Clocks)
 	return l, nil
 }
 

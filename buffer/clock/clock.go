@@ -12,6 +12,8 @@
 package clock
 
 import (
+	"cmp"
+	"slices"
 	"time"
 
 	"fieldferry/buffer/frame"
@@ -70,6 +72,16 @@ func (t *Table) Note(c frame.Clock) bool {
 	}
 	t.entries = append(t.entries, c)
 	return true
+}
+
+// Merge adds what another table knows of the same log's time.
+func (t *Table) Merge(o *Table) {
+	all := slices.Concat(t.entries, o.entries)
+	slices.SortStableFunc(all, func(x, y frame.Clock) int { return cmp.Compare(x.Log, y.Log) })
+	t.entries = nil
+	for _, c := range all {
+		t.Note(c)
+	}
 }
 
 // offset is the wall clock at the machine's start.
