@@ -93,6 +93,9 @@ func Open(files Files, path string) (*Dir, error) {
 			}
 		}
 		if l := d.list(class, in); l != nil {
+			if class == "" && len(d.Logs) > 0 {
+				l.disown() // no log of this format lies beside the classes
+			}
 			d.Logs = append(d.Logs, l)
 		}
 	}
@@ -134,6 +137,15 @@ func (d *Dir) list(class string, names []string) *Log {
 		return nil
 	}
 	return l
+}
+
+// disown makes all files foreign ones.
+func (l *Log) disown() {
+	for _, s := range slices.Concat(l.Segments, l.Aside) {
+		l.Foreign = append(l.Foreign, s.File)
+	}
+	slices.Sort(l.Foreign)
+	l.Segments, l.Aside = nil, nil
 }
 
 // choose takes the log with the most segments, and links its segments.
