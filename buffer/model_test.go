@@ -40,6 +40,7 @@ func TestModel(t *testing.T) {
 				g.rewind(pick(t))
 			},
 			"fail": func(t *rapid.T) {
+				g.faulty = true
 				left := rapid.IntRange(1, 20).Draw(t, "operations")
 				g.m.Plan(func(int, string, string) error {
 					if left--; left < 0 {
@@ -50,10 +51,12 @@ func TestModel(t *testing.T) {
 			},
 			"restart": func(*rapid.T) {
 				g.m.Plan(nil)
+				g.another()
 				if err := g.b.Close(); err != nil {
 					g.t.Fatal(err)
 				}
 				g.promise(g.next)
+				g.ends(!g.loose)
 				g.openAgain()
 			},
 			"kill": func(*rapid.T) {
@@ -80,6 +83,6 @@ func TestModel(t *testing.T) {
 func (g *rig) openAgain() {
 	g.open()
 	for _, rr := range g.readers {
-		rr.got, rr.lastSeen, rr.low = nil, rr.saved, rr.saved
+		rr.again(rr.saved)
 	}
 }

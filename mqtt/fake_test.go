@@ -47,7 +47,7 @@ func (s *source) add(tg *tag.Tag, from, to int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i := from; i <= to; i++ {
-		s.entries = append(s.entries, Entry{Seq: uint64(len(s.entries) + 1), Epoch: 1,
+		s.entries = append(s.entries, Entry{Seq: uint64(len(s.entries) + 1), Turn: uint64(len(s.entries) + 1), Epoch: 1,
 			Sample: tag.Sample{Tag: tg, Value: tag.Int(i), Time: time.Now()}})
 	}
 	close(s.wake)
@@ -91,6 +91,11 @@ func (s *source) Rewind() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.next = s.settled
+}
+
+func (s *source) Pending() (entries, head uint64) {
+	settled, head := s.Position()
+	return head - settled, head
 }
 
 func (s *source) Position() (settled, head uint64) {
@@ -238,6 +243,7 @@ type value struct {
 	Value      int64  `json:"value"`
 	Seq        uint64 `json:"seq"`
 	Historical bool   `json:"historical"`
+	Clock      string `json:"clock"`
 	topic      string
 	retain     bool
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"fieldferry/buffer"
 	"fieldferry/mapping/payload"
 	"fieldferry/mqtt/wire"
 )
@@ -40,7 +41,7 @@ func (v *values) send(ctx context.Context, e *Entry) error {
 	if v.tries[e.Seq] >= maxTries {
 		return v.refuse(ctx, e, fmt.Sprintf("refused without a reason: %d times", v.tries[e.Seq]))
 	}
-	it := payload.Item{Sample: e.Sample, Seq: e.Seq, Historical: e.Historical || e.Seq <= v.boundary}
+	it := payload.Item{Sample: e.Sample, Seq: e.Seq, Historical: e.Historical || e.Seq <= v.boundary, Unsynced: e.Clock == buffer.Unsynced}
 	m, err := v.encode(&it)
 	if err != nil {
 		return v.refuse(ctx, e, "no topic: "+err.Error())
@@ -52,7 +53,7 @@ func (v *values) send(ctx context.Context, e *Entry) error {
 		return err
 	}
 	v.tally(e, &it, m)
-	return v.client.Send(v.w.Sent(e.Seq, *e), m)
+	return v.client.Send(v.w.Sent(e.Turn, *e), m)
 }
 
 // refuse enters an entry that cannot be sent.
@@ -60,7 +61,7 @@ func (v *values) refuse(ctx context.Context, e *Entry, why string) error {
 	if err := v.w.Acquire(ctx); err != nil {
 		return err
 	}
-	v.w.Refuse(e.Seq, *e, why)
+	v.w.Refuse(e.Turn, *e, why)
 	return nil
 }
 

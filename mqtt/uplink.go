@@ -24,18 +24,20 @@ type Source interface {
 	// Next appends the next entries to dst, at least one and at most as
 	// many as dst has room for; it blocks until there is one.
 	Next(ctx context.Context, dst []Entry) ([]Entry, error)
-	// Settle says that every entry up to seq is settled. It does not block.
-	Settle(seq uint64)
+	// Settle says that every entry up to the turn is settled. It does not
+	// block.
+	Settle(turn uint64)
 	// Rewind makes Next go on behind the last settled entry.
 	Rewind()
-	// Position returns the last settled number and the last in the buffer.
-	Position() (settled, head uint64)
+	// Pending returns how many entries are not settled, and the last number
+	// in the buffer.
+	Pending() (entries, head uint64)
 }
 
 // asider is a Source that accounts for what is put aside: it is told before
 // the entry is settled.
 type asider interface {
-	PutAside(seq uint64, reason string)
+	PutAside(turn uint64, reason string)
 }
 
 var (
@@ -163,7 +165,7 @@ func (u *Uplink) listen(id string) (err error) {
 func (u *Uplink) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	_, head := u.deps.Reader.Position()
+	_, head := u.deps.Reader.Pending()
 	u.marks.begin(head)
 	var wg sync.WaitGroup
 	if u.cmds != nil {
@@ -180,8 +182,7 @@ func (u *Uplink) Run(ctx context.Context) error {
 func (u *Uplink) Stats() Stats {
 	s := u.count.get()
 	s.Status = u.values.Status()
-	settled, head := u.deps.Reader.Position()
-	s.Pending = head - min(settled, head)
+	s.Pending, _ = u.deps.Reader.Pending()
 	u.mu.Lock()
 	if u.window != nil {
 		s.InFlight, s.Window, s.AckLatency = u.window.Flying(), u.size, u.window.Latency()

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -19,6 +18,7 @@ const (
 	drainTime    = 5 * time.Second // for what is on its way when the uplink stops
 	birthTime    = 5 * time.Second // for the broker to take the status before values are sent
 	farewellTime = 2 * time.Second
+	maxTried     = 1024      // messages whose refusals are remembered
 	ceilingTime  = time.Hour // for which a broker that was sent too much gets less
 )
 
@@ -40,6 +40,7 @@ type values struct {
 	limits   wire.Limits
 	progress bool
 	asides   []flight.Aside[Entry]
+	gone     []uint64      // numbers of what was put aside
 	heldCode atomic.Uint32 // of the first message on hold; 0: none
 	client   *wire.Client
 	telling  sync.Mutex // held while the ledger is told
@@ -53,7 +54,7 @@ type values struct {
 func (v *values) Idle() { v.mark() }
 
 func (v *values) mark() {
-	_, head := v.deps.Reader.Position()
+	_, head := v.deps.Reader.Pending()
 	v.marks.note(time.Now(), head)
 }
 
@@ -102,7 +103,10 @@ func (v *values) Serve(ctx context.Context, c *wire.Client) (bool, error) {
 	}
 	v.boundary = v.marks.boundary(time.Now())
 	v.deps.Reader.Rewind()
-	v.last, _ = v.deps.Reader.Position()
+	v.last = 0
+	if n, head := v.deps.Reader.Pending(); n == 0 {
+		v.last = head
+	}
 	size := v.windowSize()
 	v.setWindow(v.w, size)
 	v.w.Open(size)
@@ -218,8 +222,8 @@ func (v *values) collect() {
 	}
 	clear(asides)
 	v.asides = asides
-	if s.Seq > 0 {
-		v.deps.Reader.Settle(s.Seq)
+	if s.Turn > 0 {
+		v.deps.Reader.Settle(s.Turn)
 		v.progress = true
 	}
 	if s.Taken > 0 {
@@ -231,13 +235,14 @@ func (v *values) collect() {
 
 // putAside accounts for a sample that will never be delivered.
 func (v *values) putAside(e *Entry, why string) {
-	if e.Seq == 0 {
+	if e.Turn == 0 {
 		return // a repeated current value: the sample itself was delivered
 	}
 	short, _, _ := strings.Cut(why, ": ")
 	v.count.refused(short)
+	v.gone = append(v.gone, e.Seq)
 	if a, ok := v.deps.Reader.(asider); ok {
-		a.PutAside(e.Seq, short)
+		a.PutAside(e.Turn, short)
 	}
 	if v.quiet[short] || e.Sample.Tag == nil {
 		return
@@ -268,11 +273,16 @@ func (v *values) judge(err, cause error) {
 	if narrows(cause) || code == wire.QuotaExceeded {
 		v.ceiling, v.widen = max(1, v.windowSize()/2), time.Now().Add(ceilingTime)
 	}
-	settled, _ := v.deps.Reader.Position()
-	maps.DeleteFunc(v.tries, func(seq uint64, _ int) bool { return seq <= settled })
+	for _, seq := range v.gone {
+		delete(v.tries, seq)
+	}
+	v.gone = v.gone[:0]
+	if len(v.tries) > maxTried {
+		clear(v.tries)
+	}
 	var hold *flight.HoldError
-	if errors.As(err, &hold) && hold.Seq > settled && retriable(code) {
-		v.tries[hold.Seq]++
+	if e, ok := v.w.Held(); ok && errors.As(err, &hold) && retriable(code) {
+		v.tries[e.Seq]++
 	}
 }
 

@@ -1,0 +1,53 @@
+package buffer
+
+import (
+	"time"
+
+	"fieldferry/buffer/account"
+	"fieldferry/buffer/pace"
+)
+
+// Pace says how fast the backlog of a Reader may go beside the live samples.
+type Pace = pace.Limits
+
+// SplitLive lets the samples that are appended from now on go first. What is
+// pending becomes the backlog: Next hands out of it, marked as historical,
+// what the pace allows. What was handed out and is not settled comes again, as
+// after Rewind.
+//
+// It reports false where too many ranges are settled ahead of the position
+// already: everything comes in order then.
+func (r *Reader) SplitLive(p Pace) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.b.c.Mu.Lock()
+	defer r.b.c.Mu.Unlock()
+	if !r.ownsLocked() {
+		return false
+	}
+	ok := true
+	for _, a := range r.a {
+		ok = ok && len(a.Ahead) < account.MaxAhead
+	}
+	for c, l := range r.b.logs {
+		live, back, head := &r.live.cur[c], &r.back.cur[c], l.OrdLocked()
+		live.from, back.from, back.to = 0, 0, 0
+		if ok {
+			live.from, back.to = head, head
+		}
+	}
+	r.split = ok
+	r.pace.Start(time.Now(), p)
+	r.rewindLocked()
+	return ok
+}
+
+// splitLocked says that the backlog is not settled yet.
+func (r *Reader) splitLocked() bool {
+	for c := range r.a {
+		if r.a[c].Ord < r.back.cur[c].to {
+			return true
+		}
+	}
+	return false
+}
