@@ -42,6 +42,25 @@ func (r *Reader) SplitLive(p Pace) bool {
 	return ok
 }
 
+// Lanes is what is pending in either lane of a Reader.
+type Lanes struct {
+	Live, Backlog uint64 // samples that are not settled
+	Behind        bool   // some of the backlog were not handed out yet
+}
+
+// Lanes tells what is pending in either lane. Without a split all is live.
+func (r *Reader) Lanes() Lanes {
+	r.b.c.Mu.Lock()
+	defer r.b.c.Mu.Unlock()
+	x := Lanes{Behind: r.left}
+	for c, l := range r.b.logs {
+		back := r.a[c].Pending(r.back.cur[c].to)
+		x.Backlog += back
+		x.Live += r.a[c].Pending(l.OrdLocked()) - back
+	}
+	return x
+}
+
 // splitLocked says that the backlog is not settled yet.
 func (r *Reader) splitLocked() bool {
 	for c := range r.a {

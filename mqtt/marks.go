@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// ripe is the age at which a sample that waits for a connection becomes
+// ripe is the age, unless tests shorten it, at which a sample that waits for a connection becomes
 // history.
 const ripe = 5 * time.Second
 
@@ -13,8 +13,9 @@ const ripe = 5 * time.Second
 // more than five seconds ago" is known without any timestamp of a sample.
 type marks struct {
 	mu    sync.Mutex // guards the fields below
-	list  []mark     // oldest first, one a second at most; the first is the newest that is ripe
+	list  []mark     // oldest first, one in a fifth of ripe at most; the first is the newest that is ripe
 	until uint64     // what was historical before
+	ripe  time.Duration
 }
 
 type mark struct {
@@ -22,22 +23,23 @@ type mark struct {
 	head uint64
 }
 
-// begin says that everything up to head is from an earlier run.
-func (m *marks) begin(head uint64) {
+// begin says that everything up to head is from an earlier run, and when the
+// rest becomes history.
+func (m *marks) begin(head uint64, ripe time.Duration) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.until = head
+	m.until, m.ripe = head, ripe
 }
 
 // note remembers the head.
 func (m *marks) note(now time.Time, head uint64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if n := len(m.list); n > 0 && now.Sub(m.list[n-1].at) < time.Second {
+	if n := len(m.list); n > 0 && now.Sub(m.list[n-1].at) < m.ripe/5 {
 		return
 	}
 	m.list = append(m.list, mark{now, head})
-	for len(m.list) > 1 && now.Sub(m.list[1].at) >= ripe {
+	for len(m.list) > 1 && now.Sub(m.list[1].at) >= m.ripe {
 		m.list = m.list[1:]
 	}
 }
@@ -48,7 +50,7 @@ func (m *marks) boundary(now time.Time) uint64 {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, k := range m.list {
-		if now.Sub(k.at) >= ripe {
+		if now.Sub(k.at) >= m.ripe {
 			m.until = max(m.until, k.head)
 		}
 	}

@@ -12,7 +12,7 @@ import (
 func (v *values) pump(ctx context.Context) error {
 	entries := make([]Entry, 0, readAhead)
 	for {
-		if v.last >= v.boundary {
+		if v.caughtUp() {
 			if err := v.repairRetained(ctx); err != nil {
 				return err
 			}
@@ -36,12 +36,15 @@ func (v *values) pump(ctx context.Context) error {
 
 // send sends one entry as soon as the window has room for it.
 func (v *values) send(ctx context.Context, e *Entry) error {
-	v.last = e.Seq
+	v.last = max(v.last, e.Seq)
 	if v.tries[e.Seq] >= maxTries {
 		return v.refuse(ctx, e, fmt.Sprintf("refused without a reason: %d times", v.tries[e.Seq]))
 	}
 	it := payload.Item{Sample: e.Sample, Seq: e.Seq, Historical: e.Historical || e.Seq <= v.boundary}
 	m, err := v.encode(&it)
+	if err == nil && m.Retain && v.repairs.passed(m.Topic, e.Seq) {
+		m.Retain = false // sent again behind a newer one, which comes again too
+	}
 	if err != nil {
 		return v.refuse(ctx, e, "no topic: "+err.Error())
 	}
@@ -80,15 +83,17 @@ func (v *values) encode(it *payload.Item) (*wire.Message, error) {
 // tally counts an entry that is about to be sent, and notes which retained
 // values fall behind.
 func (v *values) tally(e *Entry, it *payload.Item, m *wire.Message) {
-	if e.Seq <= v.sentHigh {
+	if v.sent.again(e.Seq, it.Historical) {
 		v.count.add(func(s *Stats) { s.Resent++ })
 	}
-	v.sentHigh = max(v.sentHigh, e.Seq)
 	if !it.Historical {
-		v.repairs.current(m.Topic)
+		v.repairs.current(m.Topic, e.Seq)
 		return
 	}
 	v.count.add(func(s *Stats) { s.Historical++ })
+	if e.Overtaken {
+		return // a newer one may be the current value already
+	}
 	if topic, err := v.deps.Encoder.Topic(e.Sample.Tag); err == nil {
 		v.repairs.behind(topic, *it)
 	}
@@ -107,7 +112,7 @@ func (v *values) repairRetained(ctx context.Context) error {
 			return err
 		}
 		token := v.w.Sent(0, Entry{Sample: it.Sample})
-		v.repairs.sentAs(token)
+		v.repairs.sentAs(m.Topic, it.Seq, token)
 		if err := v.client.Send(token, m); err != nil {
 			return err
 		}

@@ -8,19 +8,26 @@ import (
 )
 
 // repairs remembers, per topic, the newest sample that was sent as history
-// and that no current value has followed yet. It outlives connections.
+// and that no current value has followed yet, nor gone before: what waits may
+// be sent behind newer samples. It outlives connections.
 type repairs struct {
-	mu    sync.Mutex // guards the fields below
+	mu    sync.Mutex        // guards the fields below
+	top   map[string]uint64 // number of the newest sample that was sent as a current value
 	open  map[string]payload.Item
 	sent  map[string]payload.Item // being sent as current values, not yet acknowledged
 	token uint64                  // of the last of them
 	all   bool                    // all of them are sent
 }
 
-// behind notes a sample that was sent as history.
+// behind notes a sample that was sent as history. One that is older than what
+// was sent is none to repair; the newest itself is, since it comes again only
+// if the broker may not have it.
 func (r *repairs) behind(topic string, it payload.Item) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if it.Seq < max(r.top[topic], r.open[topic].Seq) {
+		return
+	}
 	if r.open == nil {
 		r.open = map[string]payload.Item{}
 	}
@@ -28,10 +35,27 @@ func (r *repairs) behind(topic string, it payload.Item) {
 }
 
 // current notes that a current value is being sent: nothing is left to repair.
-func (r *repairs) current(topic string) {
+func (r *repairs) current(topic string, seq uint64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	delete(r.open, topic)
+	if r.open[topic].Seq <= seq {
+		delete(r.open, topic)
+	}
+	r.raiseLocked(topic, seq)
+}
+
+func (r *repairs) raiseLocked(topic string, seq uint64) {
+	if r.top == nil {
+		r.top = map[string]uint64{}
+	}
+	r.top[topic] = max(r.top[topic], seq)
+}
+
+// passed says that a newer sample was sent as the current value.
+func (r *repairs) passed(topic string, seq uint64) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return seq < r.top[topic]
 }
 
 // take returns what has to be sent as current values.
@@ -46,9 +70,10 @@ func (r *repairs) take() map[string]payload.Item {
 }
 
 // sentAs notes the token of one of them.
-func (r *repairs) sentAs(token uint64) {
+func (r *repairs) sentAs(topic string, seq, token uint64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.raiseLocked(topic, seq)
 	r.token = token
 }
 
@@ -74,7 +99,7 @@ func (r *repairs) lost() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for topic, it := range r.sent {
-		if _, newer := r.open[topic]; newer {
+		if _, newer := r.open[topic]; newer || r.top[topic] > it.Seq {
 			continue
 		}
 		if r.open == nil {

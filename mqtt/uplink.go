@@ -67,6 +67,7 @@ type Deps struct {
 	birthTime time.Duration                     // tests shorten it
 
 	ledgerTime time.Duration // likewise
+	ripe       time.Duration // likewise
 }
 
 // Uplink drains one reader into one broker.
@@ -87,7 +88,7 @@ type Uplink struct {
 	size   int                   // of window
 
 	// Only the goroutines of the values use these, one at a time.
-	sentHigh  uint64          // highest number ever sent
+	sent      sent
 	tries     map[uint64]int  // refusals on hold, by number in the buffer; not changed while the pump runs
 	ceiling   int             // the window that a narrow broker can bear; 0: no ceiling
 	widen     time.Time       // when the ceiling is lifted
@@ -116,6 +117,9 @@ func New(c Config, d Deps) (*Uplink, error) {
 	}
 	if d.birthTime == 0 {
 		d.birthTime = birthTime
+	}
+	if d.ripe == 0 {
+		d.ripe = ripe
 	}
 	if d.ledgerTime == 0 {
 		d.ledgerTime = ledgerEvery
@@ -166,7 +170,7 @@ func (u *Uplink) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	_, head := u.deps.Reader.Pending()
-	u.marks.begin(head)
+	u.marks.begin(head, u.deps.ripe)
 	var wg sync.WaitGroup
 	if u.cmds != nil {
 		wg.Go(func() { u.down.Run(ctx, u.cmds) })
@@ -182,7 +186,8 @@ func (u *Uplink) Run(ctx context.Context) error {
 func (u *Uplink) Stats() Stats {
 	s := u.count.get()
 	s.Status = u.values.Status()
-	s.Pending, _ = u.deps.Reader.Pending()
+	lanes := lanesOf(u.deps.Reader)
+	s.Pending, s.Backlog = lanes.Live+lanes.Backlog, lanes.Backlog
 	u.mu.Lock()
 	if u.window != nil {
 		s.InFlight, s.Window, s.AckLatency = u.window.Flying(), u.size, u.window.Latency()

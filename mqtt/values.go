@@ -47,7 +47,7 @@ type values struct {
 
 	// Of the pump.
 	buf  []byte
-	last uint64 // number of the last entry that was read
+	last uint64 // highest number that was read, or that need not be
 }
 
 // Idle notes where the buffer's head is.
@@ -101,12 +101,7 @@ func (v *values) Serve(ctx context.Context, c *wire.Client) (bool, error) {
 		c.Disconnect(wire.WithWill)
 		return false, cause(c, err)
 	}
-	v.boundary = v.marks.boundary(time.Now())
-	v.deps.Reader.Rewind()
-	v.last = 0
-	if n, head := v.deps.Reader.Pending(); n == 0 {
-		v.last = head
-	}
+	v.begin(time.Now())
 	size := v.windowSize()
 	v.setWindow(v.w, size)
 	v.w.Open(size)
