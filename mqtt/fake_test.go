@@ -365,3 +365,10 @@ func complete(vs []value, n uint64, skip ...uint64) (repeated int, err error) {
 	}
 	return repeated, nil
 }
+
+// none says that nothing is left to repair.
+func (r *repairs) none() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.open)+len(r.sent) == 0
+}
