@@ -14,6 +14,7 @@ import (
 	"fieldferry/buffer/classlog"
 	"fieldferry/buffer/disk"
 	"fieldferry/buffer/frame"
+	"fieldferry/buffer/segment"
 	"fieldferry/tag"
 )
 
@@ -108,6 +109,7 @@ func open(fs FS, c Config, log *slog.Logger, lim limits) (*Buffer, error) {
 			return nil, fmt.Errorf("open buffer %q: %w", c.Dir, errors.Join(err, lock.Close()))
 		}
 	}
+	b.warnOfOthers()
 	b.begin()
 	if lim.manual {
 		close(b.done)
@@ -115,6 +117,25 @@ func open(fs FS, c Config, log *slog.Logger, lim limits) (*Buffer, error) {
 		go b.run()
 	}
 	return b, nil
+}
+
+// warnOfOthers tells of segments in the directory itself, where format 1 had
+// them. They are left alone.
+func (b *Buffer) warnOfOthers() {
+	names, err := b.c.FS.ReadDir(b.cfg.Dir)
+	if err != nil {
+		return // the logs have told, or will
+	}
+	var h segment.Header
+	others := 0
+	for _, name := range names {
+		if h.ParseName(name) {
+			others++
+		}
+	}
+	if others > 0 {
+		b.c.Log.Warn("segments of format 1 are left alone: their samples are not delivered, and they may be deleted", "dir", b.cfg.Dir, "files", others)
+	}
 }
 
 // openLog opens the log of one class, in a directory of its own.
@@ -154,7 +175,9 @@ func (b *Buffer) begin() {
 	b.wmu.Lock()
 	defer b.wmu.Unlock()
 	b.c.Mu.Lock()
+	b.noteClockLocked()
 	sure := b.numberLocked()
+	b.countOnLocked()
 	b.alignLocked()
 	b.c.Mu.Unlock()
 	b.logs[normal].Must()
@@ -193,6 +216,27 @@ func (b *Buffer) numberLocked() (sure bool) {
 	return !torn && b.logs[normal].Tail().Kept
 }
 
+// perEpoch is more than the samples that a tag can have between two unclean
+// ends: a counter stays below that many times the epoch.
+const perEpoch = 1 << 32
+
+// countOnLocked lets the counters of tags go on where they stood. Where it is
+// not known which numbers were given they jump to what no run before can have
+// given. The end of the normal log, which is closed last, tells of all tags.
+// Without it the memory that outlived the process must tell of each log that
+// was written to, or that no other one was.
+func (b *Buffer) countOnLocked() {
+	main := b.logs[normal].Tail()
+	sure := main.Counted
+	for _, l := range b.logs[1:] {
+		t := l.Tail()
+		sure = sure && (main.Clean || t.Counted && (t.Kept || t.Untouched))
+	}
+	if !sure {
+		b.c.Counters.Jump(perEpoch, perEpoch*uint64(b.logs[normal].EpochLocked()-1))
+	}
+}
+
 // alignLocked gives every reader that the normal log knows an account in the
 // other ones, and ends accounts that were left behind when their reader was
 // removed. A log that has none for a reader has none of its samples settled:
@@ -224,8 +268,10 @@ func (b *Buffer) alignLocked() {
 func (b *Buffer) stray() {
 	b.c.Mu.Lock()
 	defer b.c.Mu.Unlock()
-	b.c.Seq += epochGap + rand.Uint64N(strayRange)
+	by := rand.Uint64N(strayRange) // the same, or counters would not grow with sequence numbers
+	b.c.Seq += epochGap + by
 	b.c.Base = b.c.Seq
+	b.c.Counters.Jump(perEpoch+by, 0)
 	b.c.Log.Warn("the buffer starts without a disk: sequence numbers jump", "next", b.c.Seq+1)
 }
 
@@ -426,6 +472,16 @@ func (b *Buffer) tellTime() {
 	defer b.c.Mu.Unlock()
 	b.c.Now += b.c.Clock.Until(c)
 	b.c.Clock = c
+	b.noteClockLocked()
+}
+
+// noteClockLocked notes what the clocks say.
+func (b *Buffer) noteClockLocked() {
+	if b.c.Clocks.Note(frame.Clock{Log: b.c.Now, Clock: b.c.Clock}) {
+		for _, l := range b.logs {
+			l.NoteClockLocked()
+		}
+	}
 }
 
 // ID names the log: 16 hexadecimal digits, drawn at random when it was made.

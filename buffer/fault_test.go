@@ -177,6 +177,7 @@ func TestClockJumps(t *testing.T) {
 	cfg := rigConfig()
 	cfg.MaxAge = time.Hour
 	g := newRig(t, cfg)
+	g.num.anyClock = true
 	a := g.reader("a", StartNow)
 	for _, wall := range []int64{0, 2_147_483_647, -1, 1_790_000_000} {
 		g.append(100)

@@ -7,6 +7,7 @@ import (
 
 	"fieldferry/buffer/account"
 	"fieldferry/buffer/classlog"
+	"fieldferry/buffer/clock"
 	"fieldferry/buffer/frame"
 	"fieldferry/buffer/queue"
 	"fieldferry/buffer/store"
@@ -34,6 +35,8 @@ type cursor struct {
 	row   frame.Row // the next sample, if have
 	have  bool
 	epoch uint32
+	at    time.Duration // when its block was begun
+	trust clock.Span    // what the clock was worth then
 	pause time.Duration // the disk could not be read
 }
 
@@ -134,6 +137,7 @@ func (c *cursor) begin() {
 		c.jump(c.a.Ord)
 	}
 	c.mark = c.next
+	c.trust = c.log.TrustLocked(c.at) // it may have come to be known
 }
 
 // merge appends samples of a lane to dst, most of them at most, the one with
@@ -181,8 +185,9 @@ func (l *lane) moreLocked() bool {
 // emit appends samples of one class up to the number bound.
 func (r *Reader) emit(c *cursor, class tag.Class, dst []Entry, end int, bound uint64, back bool) []Entry {
 	for c.have && c.row.Seq <= bound && len(dst) < end {
+		trust := c.trust.Repair(&c.row.Sample)
 		dst = append(dst, Entry{
-			Seq: c.row.Seq, Epoch: c.epoch, Sample: c.row.Sample,
+			Seq: c.row.Seq, Epoch: c.epoch, N: c.row.N, Clock: trust, Sample: c.row.Sample,
 			Historical: back || c.next < c.log.RunOrd(), Overtaken: c.next < c.over,
 		})
 		r.note(run{class: class, ord: c.next, n: 1})
@@ -246,10 +251,13 @@ func (r *Reader) peek(c *cursor, class tag.Class) {
 func (r *Reader) locate(c *cursor, class tag.Class) bool {
 	r.b.c.Mu.Lock()
 	where, blk, limit, gaps := c.log.LocateLocked(c.next)
-	if where == classlog.InQueue {
+	switch where {
+	case classlog.InQueue:
 		c.disk.Leave()
 		c.live.Update(blk, c.next)
-	} else {
+		c.begunLocked(c.live.Time())
+	case classlog.AtEnd: // what the copy holds may grow
+	case classlog.OnDisk, classlog.Gone:
 		c.live.Drop()
 	}
 	r.b.c.Mu.Unlock()
@@ -262,6 +270,9 @@ func (r *Reader) locate(c *cursor, class tag.Class) bool {
 		if !ok {
 			c.pause = c.disk.Pause()
 		}
+		r.b.c.Mu.Lock()
+		c.begunLocked(c.disk.Time())
+		r.b.c.Mu.Unlock()
 	case classlog.Gone:
 		for _, g := range gaps {
 			r.pass(c, class, g.To, g.Reason)
@@ -270,6 +281,9 @@ func (r *Reader) locate(c *cursor, class tag.Class) bool {
 	}
 	return true
 }
+
+// begunLocked notes when the block was begun that the cursor has gone to.
+func (c *cursor) begunLocked(at time.Duration) { c.at, c.trust = at, c.log.TrustLocked(at) }
 
 // pass passes over samples that are gone, up to to.
 func (r *Reader) pass(c *cursor, class tag.Class, to uint64, reason string) {

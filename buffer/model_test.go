@@ -55,6 +55,7 @@ func TestModel(t *testing.T) {
 					g.t.Fatal(err)
 				}
 				g.promise(g.next)
+				g.ends(!g.loose)
 				g.openAgain()
 			},
 			"kill": func(*rapid.T) {
@@ -81,7 +82,6 @@ func TestModel(t *testing.T) {
 func (g *rig) openAgain() {
 	g.open()
 	for _, rr := range g.readers {
-		rr.got, rr.low = nil, rr.saved
-		rr.seenTo(rr.saved)
+		rr.again(rr.saved)
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"fieldferry/buffer/account"
 	"fieldferry/buffer/classlog"
+	"fieldferry/buffer/clock"
 	"fieldferry/buffer/frame"
 	"fieldferry/buffer/pace"
 	"fieldferry/buffer/ring"
@@ -24,11 +25,23 @@ const (
 	StartOldest              // at the oldest sample that is still there
 )
 
+// Trust says what a sample's time is worth.
+type Trust = clock.Trust
+
+// The degrees of trust.
+const (
+	Trusted  = clock.Trusted  // the device's own time, or of a synchronised clock
+	Repaired = clock.Repaired // the clock was set later; the time was moved by as much
+	Unsynced = clock.Unsynced // nobody has vouched for the clock, then or later
+)
+
 // Entry is a sample on its way to an uplink.
 type Entry struct {
 	Seq    uint64 // never used twice in this log
 	Turn   uint64 // counts what the Reader has handed out, from 1
 	Epoch  uint32 // counts unclean starts of the log, from 1
+	N      uint64 // counts the samples of the tag, from 1; it jumps after an unclean start
+	Clock  Trust  // what Sample.Time is worth
 	Sample tag.Sample
 	// Historical says that the sample was appended before this run, or comes
 	// from the backlog. Whether another one is news is for the uplink to say.

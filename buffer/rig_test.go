@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"fieldferry/buffer/disk"
@@ -31,6 +32,8 @@ type rig struct {
 	loose   bool             // some could be kept nowhere but in memory of the process
 	given   map[uint64]int64 // sequence number -> sample, of everything handed out
 	readers map[string]*rigReader
+	num     numbering
+	forged  bool // something in the log was written by the test
 }
 
 // tester is what a test and a property have in common.
@@ -48,11 +51,17 @@ type rigReader struct {
 	settled  int64          // number of the last settled sample
 	done     map[int64]bool // samples that were settled and did not come again
 	first    int64          // the first sample that is for the reader
-	seen     [classes]int64 // the last of each class
-	saved    int64          // the same, when last durable
-	low      int64          // the position is this or later: after a crash settled may be too much
+	seen     position       // the last of each class that was handed out
+	saved    position       // the same, when last durable
+	low      position       // the position is this or later: after a crash settled may be too much
 	lastSeen int64
 }
+
+// position is the last sample that was settled of each class.
+type position [classes]int64
+
+// all is the last sample of any class.
+func (p position) all() int64 { return slices.Max(p[:]) }
 
 func smallLimits() limits {
 	return limits{segment: 8 << 10, ring: 64 << 10, leastRing: 64 << 10, batch: 1 << 30, manual: true}
@@ -82,14 +91,16 @@ func newRig(t tester, cfg Config) *rig {
 }
 
 func emptyRig(t tester, cfg Config) *rig {
-	return &rig{t: t, m: fault.New(), cfg: cfg, lim: smallLimits(), tags: rigTags(7), next: 1, run: 1, must: map[int64]bool{}, given: map[uint64]int64{}, readers: map[string]*rigReader{}}
+	return &rig{t: t, m: fault.New(), cfg: cfg, lim: smallLimits(), tags: rigTags(7), next: 1, run: 1, must: map[int64]bool{}, given: map[uint64]int64{}, num: newNumbering(), readers: map[string]*rigReader{}}
 }
 
 // open opens the buffer and those readers that were there. It returns false
 // when the power is gone.
 func (g *rig) open() bool {
 	g.t.Helper()
-	g.consistent()
+	if !g.forged {
+		g.consistent()
+	}
 	b, err := open(g.m, g.cfg, quiet(), g.lim)
 	if err != nil {
 		if g.m.Cut() {
@@ -98,6 +109,7 @@ func (g *rig) open() bool {
 		g.t.Fatalf("open: %v", err)
 	}
 	g.b = b
+	g.begins()
 	for name, rr := range g.readers {
 		r, err := b.Reader(name, StartNow)
 		if err != nil {
@@ -114,8 +126,9 @@ func (g *rig) reader(name string, start Start) *rigReader {
 	if err != nil {
 		g.t.Fatalf("reader %s: %v", name, err)
 	}
-	rr := &rigReader{r: r, first: g.next, done: map[int64]bool{}, settled: g.next - 1, saved: g.next - 1, low: g.next - 1}
+	rr := &rigReader{r: r, first: g.next, done: map[int64]bool{}, settled: g.next - 1}
 	rr.seenTo(g.next - 1)
+	rr.saved, rr.low = rr.seen, rr.seen
 	g.readers[name] = rr
 	return rr
 }
@@ -146,6 +159,7 @@ func sampleFor(tags []*tag.Tag, v int64) tag.Sample {
 		Tag: tags[int(v)%len(tags)], Value: tag.Int(v), Read: uint64(v / 3),
 		Time: time.Unix(1_790_000_000+v/2, v*1e6%1e9).UTC(),
 	}
+	s.BySource = v%13 == 0
 	if v%11 == 0 {
 		s.Quality = tag.BadFor(tag.ReasonTimeout)
 	}
@@ -211,13 +225,14 @@ func (g *rig) check(rr *rigReader, e Entry) {
 		g.t.Fatalf("sample %v was never appended (up to %d were)", e.Sample, g.next-1)
 	}
 	want := sampleFor(g.tags, v)
-	if e.Sample.Tag.Path() != want.Tag.Path() || e.Sample.Quality != want.Quality || !e.Sample.Time.Equal(want.Time) || e.Sample.Read != want.Read {
+	if e.Sample.Tag.Path() != want.Tag.Path() || e.Sample.Quality != want.Quality || !e.Sample.Time.Equal(want.Time) || e.Sample.Read != want.Read || e.Sample.BySource != want.BySource {
 		g.t.Fatalf("sample %d: got %v %v, want %v %v", v, e.Sample.Tag.Path(), e.Sample, want.Tag.Path(), want)
 	}
 	if before, ok := g.given[e.Seq]; ok && before != v {
 		g.t.Fatalf("sequence number %d was used for sample %d and for %d", e.Seq, before, v)
 	}
 	g.given[e.Seq] = v
+	g.checkNumber(v, &e)
 	last := rr.seen[want.Tag.Class]
 	if !g.faulty {
 		last = rr.lastSeen
@@ -257,13 +272,13 @@ func (g *rig) settle(rr *rigReader, n int) {
 	if g.m.Cut() {
 		return
 	}
-	rr.low = 0
 	for _, e := range rr.got[:n] {
 		v, _ := e.Sample.Value.Integer()
-		rr.low = max(rr.low, v)
+		c := e.Sample.Tag.Class
+		rr.low[c] = max(rr.low[c], v)
 		rr.done[v] = true
 	}
-	rr.settled = rr.low
+	rr.settled = rr.low.all()
 	rr.got = rr.got[n:]
 }
 
@@ -301,8 +316,7 @@ func (g *rig) afterCrash(lossy bool) {
 	g.t.Helper()
 	g.conserved()
 	for name, rr := range g.readers {
-		rr.got, rr.low = nil, rr.saved
-		rr.seenTo(rr.saved)
+		rr.again(rr.saved)
 		before := g.lost(name)
 		g.read(rr, 1<<20)
 		there := map[int64]bool{}
@@ -344,14 +358,18 @@ func (g *rig) lost(name string) uint64 { return total(g.stats(name).Dropped) }
 // rewind starts a reader again.
 func (g *rig) rewind(rr *rigReader) {
 	rr.r.Rewind()
-	rr.got = nil
-	if rr.seenTo(min(rr.lastSeen, rr.low)); g.faulty {
-		rr.seenTo(0) // a class that came late has samples left from before
-	}
+	rr.again(rr.low)
+}
+
+// again makes the check of the order begin behind what was settled: what is of
+// each class, and what is of any, where none came later than the others.
+func (rr *rigReader) again(from position) {
+	rr.got, rr.low, rr.seen, rr.lastSeen = nil, from, from, from.all()
 }
 
 // reboot cuts the power.
 func (g *rig) reboot(rnd *rand.Rand) {
+	g.ends(false)
 	g.m = g.m.Reboot(rnd)
 	g.b = nil
 	g.run = g.next
@@ -359,6 +377,7 @@ func (g *rig) reboot(rnd *rand.Rand) {
 
 // kill kills the process.
 func (g *rig) kill() {
+	g.ends(g.survives())
 	g.promise(g.kept)
 	g.m = g.m.Kill()
 	g.b = nil

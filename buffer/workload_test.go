@@ -91,6 +91,7 @@ func (g *rig) fork(what string, f func(g *rig)) {
 	c := *g
 	c.given = maps.Clone(g.given)
 	c.must = maps.Clone(g.must)
+	c.num.of, c.num.given = maps.Clone(g.num.of), maps.Clone(g.num.given)
 	c.readers = map[string]*rigReader{}
 	for name, rr := range g.readers {
 		r := *rr

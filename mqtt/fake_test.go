@@ -316,6 +316,7 @@ type value struct {
 	Value      int64  `json:"value"`
 	Seq        uint64 `json:"seq"`
 	Historical bool   `json:"historical"`
+	Clock      string `json:"clock"`
 	topic      string
 	retain     bool
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"fieldferry/buffer"
 	"fieldferry/mapping/payload"
 	"fieldferry/mqtt/wire"
 )
@@ -40,7 +41,7 @@ func (v *values) send(ctx context.Context, e *Entry) error {
 	if v.tries[e.Seq] >= maxTries {
 		return v.refuse(ctx, e, fmt.Sprintf("refused without a reason: %d times", v.tries[e.Seq]))
 	}
-	it := payload.Item{Sample: e.Sample, Seq: e.Seq, Historical: e.Historical || e.Seq <= v.boundary}
+	it := payload.Item{Sample: e.Sample, Seq: e.Seq, Historical: e.Historical || e.Seq <= v.boundary, Unsynced: e.Clock == buffer.Unsynced}
 	m, err := v.encode(&it)
 	if err == nil && m.Retain && v.repairs.passed(m.Topic, e.Seq) {
 		m.Retain = false // sent again behind a newer one, which comes again too

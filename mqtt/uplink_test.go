@@ -10,6 +10,7 @@ import (
 
 	"github.com/eclipse/paho.golang/packets"
 
+	"fieldferry/buffer"
 	"fieldferry/mqtt/brokertest"
 )
 
@@ -475,4 +476,20 @@ func dropCurrent(vs []value) []value {
 		kept = append(kept, v)
 	}
 	return kept
+}
+
+func TestSamplesOfAnUnsetClockSaySo(t *testing.T) {
+	b := brokertest.Start(t, brokertest.Script{})
+	src, tags := newSource(t), plant("speed")
+	src.add(tags[0], 1, 3)
+	for i, trust := range []buffer.Trust{buffer.Trusted, buffer.Repaired, buffer.Unsynced} {
+		src.entries[i].Clock = trust
+	}
+	r := start(t, src, nil, b.URL())
+	r.eventually("the values", func() bool { return len(valuesOf(t, b.Taken())) >= 3 })
+	for i, v := range valuesOf(t, b.Taken())[:3] {
+		if want := map[bool]string{true: "unsynced"}[i == 2]; v.Clock != want {
+			t.Errorf("value %d: clock %q, want %q", v.Value, v.Clock, want)
+		}
+	}
 }

@@ -17,7 +17,7 @@ func (l *Log) AddLocked(s *tag.Sample) {
 	for deadline := (time.Time{}); !l.q.Add(s, l.c.Seq+1, l.c.Now); {
 		if !l.makeRoomLocked(&deadline) {
 			ord := l.q.Ord()
-			l.q.Lose(l.c.Seq+1, ReasonDisk)
+			l.q.Lose(s.Tag, l.c.Seq+1, ReasonDisk)
 			l.book.Lost(ord, ord+1, ReasonDisk)
 			break
 		}

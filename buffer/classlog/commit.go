@@ -88,9 +88,9 @@ func (l *Log) idle() bool {
 // shared memory keeps it: from then on the kernel does.
 func (l *Log) WriteThrough() {
 	l.c.Mu.Lock()
-	failing, closed := l.health.failing, l.c.Closed
+	failing, closed, empty := l.health.failing, l.c.Closed, l.q.Oldest() == nil
 	l.c.Mu.Unlock()
-	if failing != nil || closed {
+	if failing != nil || closed || empty {
 		return
 	}
 	if err := l.writeAll(false); err != nil {
@@ -151,7 +151,7 @@ func (l *Log) put(blk *queue.Block) error {
 	}
 	l.putGap(blk.Ord)
 	return l.store.Put(&segment.Block{
-		Count: blk.Count, FirstSeq: blk.Seq, FirstOrd: blk.Ord,
+		Count: blk.Count, FirstSeq: blk.Seq, LastSeq: blk.Last, FirstOrd: blk.Ord,
 		Epoch: blk.Epoch, Time: blk.Time, Payload: blk.Frames,
 	}, blk.Entries)
 }
@@ -181,10 +181,10 @@ func (l *Log) putGap(to uint64) {
 
 // putAccounts adds the accounts that take has taken, and the drops.
 func (l *Log) putAccounts() {
-	if l.w.saving == 0 && len(l.w.drops) == 0 {
+	frames := append(l.clockFrames(false), l.dropFrames()...)
+	if l.w.saving == 0 && len(frames) == 0 {
 		return
 	}
-	frames := l.dropFrames()
 	l.c.Mu.Lock()
 	frames = append(frames, l.book.Frames()...)
 	st := frame.State{Dropped: l.book.Dropped}
@@ -202,7 +202,7 @@ func (l *Log) dropFrames() (frames [][]byte) {
 
 // roll seals the segment and begins the next one.
 func (l *Log) roll() error {
-	if err := l.store.Seal(l.store.LastSeq() + 1); err != nil {
+	if err := l.store.Seal(l.store.LastSeq()+1, l.counts()); err != nil {
 		return err
 	}
 	l.c.Mu.Lock()
@@ -223,9 +223,9 @@ func (l *Log) startSegment() error {
 	st := frame.State{Readers: uint32(len(accounts)), Dropped: l.book.Dropped}
 	snapshot := [][]byte{st.Append(nil)}
 	l.c.Mu.Unlock()
-	snapshot = append(snapshot, h.Clock.Append(nil))
+	snapshot = append(append(snapshot, l.clockFrames(true)...), h.Clock.Append(nil))
 	snapshot = append(append(snapshot, l.w.ledger.frames()...), accounts...)
-	if err := l.store.Begin(h, snapshot); err != nil {
+	if err := l.store.Begin(h, snapshot, l.counts()); err != nil {
 		return err
 	}
 	l.w.drops, l.w.must = nil, false

@@ -7,10 +7,12 @@ import (
 	"time"
 
 	"fieldferry/buffer/account"
+	"fieldferry/buffer/clock"
 	"fieldferry/buffer/disk"
 	"fieldferry/buffer/frame"
 	"fieldferry/buffer/queue"
 	"fieldferry/buffer/store"
+	"fieldferry/buffer/tally"
 	"fieldferry/tag"
 )
 
@@ -36,6 +38,13 @@ type Common struct {
 	Now    time.Duration // the buffer's own time
 	Seq    uint64        // the last sequence number given
 	Base   uint64        // the last one when this run began
+
+	// Counters count the samples of each tag over all logs: a tag that moves to
+	// another class counts on.
+	Counters tally.Tally
+	// Clocks is what is known of the machine's clock. Each log holds what was
+	// known when it was last written.
+	Clocks clock.Table
 }
 
 // Options say where a log lies and how large its parts are.
@@ -69,6 +78,7 @@ type Log struct {
 	book     account.Book
 	known    bool // the readers of earlier runs are known
 	health   health
+	clockNew bool // a change of the clock is not written yet
 	appended struct{ skipped, oversized uint64 }
 }
 
@@ -92,7 +102,7 @@ func (l *Log) Due() bool {
 	if _, _, written := l.store.First(); written && l.book.Urgent(l.diskOrd) || l.c.Now-l.w.saved >= idleSave && l.q.Ord() > 0 && l.book.Changed() {
 		return true
 	}
-	return l.store.Dirty() || len(l.w.drops) > 0 || l.health.failing != nil
+	return l.store.Dirty() || len(l.w.drops) > 0 || l.clockNew && l.store.Writing() || l.health.failing != nil
 }
 
 // Close commits, ends the last segment and lets go of everything. It is the
@@ -103,7 +113,7 @@ func (l *Log) Close() error {
 	next := l.c.Seq + 1
 	l.c.Mu.Unlock()
 	if err == nil {
-		err = l.store.End(next)
+		err = l.store.End(next, l.counts())
 	}
 	saved := err == nil
 	return errors.Join(err, l.store.Close(), l.q.Close(saved))

@@ -18,6 +18,13 @@ type Tail struct {
 	Epoch uint32
 	Clean bool // it was closed in order, or is new
 	Kept  bool // it goes on in the memory that outlived the process
+	// Untouched says that nothing was appended since the log was closed in
+	// order, or was made: the memory of this start of the machine tells.
+	Untouched bool
+	// Counted says that Common.Counters holds the numbers of all samples of the
+	// log: as they were at its end if that was Clean, otherwise from the memory
+	// that outlived the process.
+	Counted bool
 }
 
 // Open reads what earlier runs left. It fails only if the directory cannot be
@@ -40,11 +47,15 @@ func Open(c *Common, o Options, id uint64) (*Log, error) {
 		l.w.ledger.last = max(l.w.ledger.last, d.ID)
 	}
 	l.w.ledger.drops = t.Drops
-	l.q = queue.New(c.FS, o.RuntimeDir, o.Ring, c.Log)
+	l.q = queue.New(c.FS, o.RuntimeDir, o.Ring, &c.Counters, c.Log)
 	c.Mu.Lock()
 	defer c.Mu.Unlock()
 	c.Now = max(c.Now, t.Time, t.Clock.Log+t.Clock.Off(c.Clock))
+	if t.Clock.Boot != c.Clock.Boot {
+		c.Now++ // so that no moment belongs to two starts of the machine
+	}
 	l.takeOverLocked(&t)
+	c.Clocks.Merge(&t.Clocks)
 	return l, nil
 }
 
@@ -70,6 +81,11 @@ func (l *Log) takeOverLocked(t *store.Tail) {
 	}
 	l.book.Settle()
 	l.w.kept, l.w.must = l.tail.Kept, !l.tail.Clean
+	if t.Counts != nil {
+		l.c.Counters.Merge(t.Counts)
+	}
+	l.tail.Untouched = l.q.Untouched()
+	l.tail.Counted = t.Counts != nil && (l.tail.Kept && l.q.Counted() || l.tail.Clean)
 	l.runOrd = l.q.Ord()
 }
 

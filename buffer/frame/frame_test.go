@@ -22,7 +22,7 @@ func samples() []tag.Sample {
 		tag.FromParts(tag.KindFloat64, 0x7ff8000000000123, ""), // a NaN with a payload
 		tag.String(""), tag.String("grün"), tag.Bytes([]byte{0, 255}), tag.JSON(`{"a":1}`),
 	} {
-		s := tag.Sample{Value: v, Time: at.Add(time.Duration(i*i) * 7777777), Read: uint64(i / 2)}
+		s := tag.Sample{Value: v, Time: at.Add(time.Duration(i*i) * 7777777), Read: uint64(i / 2), BySource: i%3 == 1}
 		switch i % 5 {
 		case 1:
 			s.Quality = tag.BadFor("timeout")
@@ -37,17 +37,17 @@ func samples() []tag.Sample {
 	return out
 }
 
-// seqOf numbers samples with gaps.
-func seqOf(i int) uint64 { return 7 + uint64(i) + uint64(i/2)*300 }
-
 func encode(ss []tag.Sample) (p []byte) {
 	e := NewEncoder(7)
 	for i, s := range ss {
 		s.BySource = i%3 == 0
-		p = e.Append(p, &s, seqOf(i), uint32(i*5%7+1), uint32(i%2))
+		p = e.Append(p, &s, seqOf(i), uint32(i*5%7+1), uint32(i%2), uint64(i*i%11))
 	}
 	return p
 }
+
+// seqOf passes over many numbers now and then.
+func seqOf(i int) uint64 { return 7 + uint64(i) + uint64(i/2)*300 }
 
 func TestSamplesComeBack(t *testing.T) {
 	want := samples()
@@ -63,7 +63,7 @@ func TestSamplesComeBack(t *testing.T) {
 			row.Sample.Quality.Reason = w.Quality.Reason
 		}
 		got := row.Sample
-		if !got.Value.Equal(w.Value) || got.Quality != w.Quality || !got.Time.Equal(w.Time) || got.Read != w.Read || got.BySource != (i%3 == 0) || row.Seq != seqOf(i) || row.Tag != uint32(i*5%7+1) {
+		if !got.Value.Equal(w.Value) || got.Quality != w.Quality || !got.Time.Equal(w.Time) || got.Read != w.Read || got.BySource != (i%3 == 0) || row.Seq != seqOf(i) || row.Tag != uint32(i*5%7+1) || row.N != uint64(i*i%11) {
 			t.Errorf("sample %d: got %+v of tag %d, want %+v", i, got, row.Tag, w)
 		}
 	}
@@ -80,10 +80,10 @@ func TestSmall(t *testing.T) {
 	at := time.Unix(1_790_000_000, 0)
 	for i := range n {
 		s := tag.Sample{Value: tag.Float64(20 + float64(i%50)/10), Time: at, Read: 5}
-		p = e.Append(p, &s, uint64(i), uint32(i), 0)
+		p = e.Append(p, &s, uint64(i), uint32(i), 0, 7)
 	}
-	if per := float64(len(p)) / n; per > 6.1 {
-		t.Errorf("%.1f bytes per sample, want 6 at most", per)
+	if per := float64(len(p)) / n; per > 7.1 {
+		t.Errorf("%.1f bytes per sample, want 7 at most", per)
 	}
 }
 
@@ -121,7 +121,7 @@ func FuzzFrames(f *testing.F) {
 	rd := Reader{Name: "a", Dropped: []Count{{"x", 1}}}
 	f.Add(rd.Append((&Footer{}).Append(nil)), uint32(0))
 	tg := &tag.Tag{Name: "t", Labels: map[string]string{"a": "b"}, Device: &tag.Device{Name: "d", Link: &tag.Link{Name: "l"}}}
-	f.Add(Reason("timeout").Append(FieldsOf(tg).Append(nil, 5), 6), uint32(1))
+	f.Add(Reason("timeout").Append(FieldsOf(tg).Append(nil, 5, Base{N: 9, Kind: 3, Num: 300}), 6), uint32(1))
 	f.Add(rd.AppendCell(nil), uint32(9))
 	f.Fuzz(func(t *testing.T, p []byte, count uint32) {
 		rows, row := NewRows(p, count, 1), Row{}
@@ -131,7 +131,7 @@ func FuzzFrames(f *testing.F) {
 			}
 		}
 		_ = Meta{Reader: func(*Reader) {}, Drop: func(*Drop) {}, Clock: func(*Clock) {}, State: func(*State) {}, Footer: func(*Footer) {}}.Read(p)
-		_ = Dict{Tag: func(_ uint32, fields Fields) {
+		_ = Dict{Tag: func(_ uint32, _ Base, fields Fields) {
 			if tg, err := fields.Tag(); err == nil && (tg.Device == nil || tg.Device.Link == nil) {
 				t.Fatal("a tag without a device or a link")
 			}
@@ -163,14 +163,14 @@ func FuzzSample(f *testing.F) {
 		}
 		w := tag.Sample{Value: tag.FromParts(tag.Kind(kind), bits, text), Quality: tag.Quality{Level: tag.Level(level % 3), Reason: reason}, Time: time.Unix(sec%1e11, nsec%1e9).UTC(), Read: read}
 		e := NewEncoder(1)
-		p := e.Append(nil, &w, 1, id, 0)
-		p = e.Append(p, &w, 2+read>>1, ^id, 0)
+		p := e.Append(nil, &w, 1, id, 0, read>>1)
+		p = e.Append(p, &w, 2+read>>1, ^id, 0, read>>1)
 		rows, row := NewRows(p, 2, 1), Row{}
 		for _, want := range []uint32{id, ^id} {
 			if err := rows.Next(&row); err != nil {
 				t.Fatalf("%+v: %v", w, err)
 			}
-			if !row.Sample.Value.Equal(w.Value) || row.Sample.Quality != w.Quality || !row.Sample.Time.Equal(w.Time) || row.Sample.Read != read || row.Tag != want {
+			if !row.Sample.Value.Equal(w.Value) || row.Sample.Quality != w.Quality || !row.Sample.Time.Equal(w.Time) || row.Sample.Read != read || row.Tag != want || row.N != read>>1 {
 				t.Fatalf("got %+v of tag %d, want %+v of %d", row.Sample, row.Tag, w, want)
 			}
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -86,10 +87,8 @@ func Open(files Files, path string) (*Dir, error) {
 	for _, class := range append(slices.Clone(classes), "") {
 		in := names
 		if class != "" {
-			if !slices.Contains(names, class) {
-				continue
-			}
-			if in, err = files.ReadDir(filepath.Join(path, class)); err != nil {
+			in, err = files.ReadDir(filepath.Join(path, class))
+			if err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return nil, fmt.Errorf("read directory %q: %w", filepath.Join(path, class), err)
 			}
 		}

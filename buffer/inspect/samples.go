@@ -25,6 +25,7 @@ type Filter struct {
 type Sample struct {
 	Seq    uint64
 	Epoch  uint32
+	N      uint64 // of the tag's samples; 0 where the dictionary does not say
 	Class  string // of its log
 	File   string
 	Sample tag.Sample // Tag is never nil
@@ -226,15 +227,22 @@ func (s *stream) block() {
 		s.leave()
 		return
 	}
+	plain(&b, &s.names.frames)
 	switch {
 	case isDict(&b):
 		_ = s.names.learn(b.Payload) // what can be read counts
+	case isCounts(&b):
 	case b.Flags != 0:
 		s.pass(b.FirstOrd)
 		s.expect = beyond(s.expect, &b)
 	default:
 		s.pass(b.FirstOrd)
-		s.rows, s.epoch = b.Rows(), b.Epoch
+		rows, err := s.names.rows(&b, s.file, seg)
+		if err != nil {
+			s.pass(b.End())
+			return
+		}
+		s.rows, s.epoch = rows, b.Epoch
 	}
 }
 
@@ -266,7 +274,7 @@ func (s *stream) decode() {
 			s.row.Sample.Tag = unnamed(s.row.Tag)
 		}
 	}
-	s.sample = Sample{Seq: s.row.Seq, Epoch: s.epoch, Class: s.class, File: seg.File, Sample: s.row.Sample}
+	s.sample = Sample{Seq: s.row.Seq, Epoch: s.epoch, N: s.names.number(&s.row), Class: s.class, File: seg.File, Sample: s.row.Sample}
 	s.has = true
 }
 

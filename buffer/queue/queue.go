@@ -19,6 +19,7 @@ import (
 	"fieldferry/buffer/disk"
 	"fieldferry/buffer/frame"
 	"fieldferry/buffer/ring"
+	"fieldferry/buffer/tally"
 	"fieldferry/tag"
 )
 
@@ -34,6 +35,9 @@ type Queue struct {
 	holes   []frame.Gap // oldest first
 	dict    *dict.Dict
 	size    int
+
+	untouched bool
+	counted   bool
 
 	epoch uint32
 	seq   uint64 // the last one given
@@ -63,10 +67,11 @@ type Origin struct {
 }
 
 // New makes a queue for size bytes of blocks, in shared memory in dir. Where
-// that is empty or there is none the queue is in memory of this process. It
+// that is empty or there is none the queue is in memory of this process. Its
+// tags count in counters, which it shares with the queues of other logs. It
 // can be used after Recover or Reset.
-func New(fs disk.FS, dir string, size int, log *slog.Logger) *Queue {
-	q := &Queue{log: log, dict: dict.New(), size: size}
+func New(fs disk.FS, dir string, size int, counters *tally.Tally, log *slog.Logger) *Queue {
+	q := &Queue{log: log, dict: dict.New(counters), size: size}
 	q.side.open(fs, dir, ring.Size(size), log)
 	return q
 }
@@ -107,47 +112,62 @@ func (q *Queue) Used() int { return q.ring.Used() }
 // Shared says that the queue outlives the process.
 func (q *Queue) Shared() bool { return q.side.shared }
 
-// Add appends one sample with the number seq, above all before. It reports false, and has changed nothing, when
-// there is no room for it. Its text must fit into a block.
+// Add appends one sample with the number seq, above all before. It reports
+// false, and has changed nothing, when there is no room for it. Its text must
+// fit into a block.
 func (q *Queue) Add(s *tag.Sample, seq uint64, now time.Duration) bool {
 	e, isNew := q.dict.Tag(s.Tag)
 	if isNew {
-		q.side.save(e, q.log)
+		q.save(e)
 	}
 	why, isNew := q.dict.Reason(s.Quality.Reason)
 	if isNew {
-		q.side.save(why, q.log)
+		q.save(why)
 	}
 	reason := uint32(0)
 	if why != nil {
 		reason = why.ID
 	}
+	n := e.Counter.N + 1 - e.Base
 	for {
 		if b := q.current(); b != nil {
 			enc := b.enc
-			q.scratch = enc.Append(q.scratch[:0], s, seq, e.ID, reason)
+			q.scratch = enc.Append(q.scratch[:0], s, seq, e.ID, reason, n)
 			if q.ring.Append(b.Record, q.scratch, 1) {
 				b.enc = enc
 				b.use(e)
 				b.use(why)
 				b.Last = seq
 				q.count(seq)
+				q.tell(e)
 				return true
 			}
 			q.ring.Seal(b.Record)
 		}
 		enc := frame.NewEncoder(seq)
-		q.scratch = enc.Append(q.scratch[:0], s, seq, e.ID, reason)
+		q.scratch = enc.Append(q.scratch[:0], s, seq, e.ID, reason, n)
 		if !q.begin(seq, now, len(q.scratch)) {
 			return false
 		}
 	}
 }
 
-// Lose counts a sample that could not be added as lost.
-func (q *Queue) Lose(seq uint64, reason string) {
+// tell counts a sample of the tag. The ring has it already: when the process
+// ends here the next one counts it too.
+func (q *Queue) tell(e *dict.Entry) {
+	e.Counter.N++
+	q.ring.SetCount(e.ID, e.Counter.N)
+}
+
+// Lose counts a sample of the tag that could not be added as lost.
+func (q *Queue) Lose(t *tag.Tag, seq uint64, reason string) {
 	q.Hole(frame.Gap{From: q.ord, To: q.ord + 1, FirstSeq: seq, LastSeq: seq, Reason: reason})
 	q.count(seq)
+	e, isNew := q.dict.Tag(t)
+	if isNew {
+		q.save(e)
+	}
+	q.tell(e)
 }
 
 func (q *Queue) count(seq uint64) {
@@ -361,6 +381,10 @@ func (q *Queue) Reason(id uint32) (string, bool) {
 
 // Known returns one pointer for equal tags of all runs; see dict.Dict.
 func (q *Queue) Known(fields frame.Fields) *tag.Tag { return q.dict.Known(fields) }
+
+// Untouched says that nothing was appended since the log was closed in order,
+// or was made: the ring, of this start of the machine, tells.
+func (q *Queue) Untouched() bool { return q.untouched }
 
 // Prune forgets tags that nobody uses any more.
 func (q *Queue) Prune() {

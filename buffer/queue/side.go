@@ -139,6 +139,7 @@ func (q *Queue) Recover(o Origin, use func(i int, r *frame.Reader)) bool {
 		return false
 	}
 	r, id, ok := ring.Recover(mem, o.Log, o.Boot)
+	q.untouched = ok && o.Clean && r.Ord() == o.Ord && r.Epoch() >= o.Epoch
 	switch {
 	case !ok, r.Ord() < o.Ord, r.Epoch() < o.Epoch:
 		return false // the log went on without it
@@ -147,8 +148,40 @@ func (q *Queue) Recover(o Origin, use func(i int, r *frame.Reader)) bool {
 	}
 	q.ring, q.seq, q.epoch = r, max(o.Seq, r.Seq()), max(o.Epoch, r.Epoch())
 	q.side.load(id.Ring, q.dict)
+	q.dict.EachTag(q.recount)
+	lost, _ := r.Count(incomplete)
+	q.counted = lost == 0
 	r.EachCell(use)
 	return true
+}
+
+// uncounted is more than the samples that one run gives a tag.
+const uncounted = 1 << 32
+
+// incomplete is the place in the ring that says, when it is not 0, that some
+// tag is not in the dictionary beside it. No tag has this number.
+const incomplete = 0
+
+// save writes a new entry beside the ring. Where it cannot be written the next
+// run does not know the tag, nor how far its counter had come.
+func (q *Queue) save(e *dict.Entry) {
+	if q.side.save(e, q.log); !q.side.shared {
+		q.ring.SetCount(incomplete, 1)
+	}
+}
+
+// Counted says that Recover found the counters of all tags that had samples
+// since the ring was made.
+func (q *Queue) Counted() bool { return q.counted }
+
+// recount takes over the counter of a tag. One that has no place in the ring
+// jumps: nothing tells how far it had come.
+func (q *Queue) recount(e *dict.Entry) {
+	n, ok := q.ring.Count(e.ID)
+	if !ok {
+		n = e.Base + uncounted
+	}
+	e.Counter.N = max(e.Counter.N, e.Base, n)
 }
 
 // Adopt makes the records of a recovered ring blocks again. Those that end
@@ -192,7 +225,10 @@ func (q *Queue) entries(b *Block) {
 		// A number whose entry is lost must not get another meaning.
 		q.dict.Reserve(row.Tag, row.Reason)
 		b.Last = row.Seq
-		b.use(q.dict.TagByID(row.Tag))
+		if e := q.dict.TagByID(row.Tag); e != nil {
+			e.Counter.N = max(e.Counter.N, e.Base+row.N)
+			b.use(e)
+		}
 		b.use(q.dict.ReasonByID(row.Reason))
 	}
 }

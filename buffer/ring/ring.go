@@ -7,7 +7,8 @@
 // them, so that a process killed in the middle of a store leaves nothing half
 // written. Records form a queue: they are begun at the head, freed at the
 // tail, and never moved. Beside them lies a cell per reader with its account,
-// in two copies of which the intact one with the higher number counts.
+// in two copies of which the intact one with the higher number counts, and a
+// word per tag with the counter of its samples.
 //
 // A Ring is not safe for concurrent use and nothing in it blocks.
 package ring
@@ -45,6 +46,7 @@ type ID struct {
 type Ring struct {
 	mem     []byte
 	data    []byte
+	counts  []byte    // a word for each
 	records []*Record // oldest first
 	head    int       // where the next record begins
 	free    []*Record // for reuse
@@ -67,8 +69,21 @@ type Record struct {
 // End is the number of samples appended to the log up to its last.
 func (r *Record) End() uint64 { return r.Ord + uint64(r.Count) }
 
-// Size is the length of the memory for so many bytes of records.
-func Size(data int) int { return overhead + data&^(align-1) }
+// Size is the length of the memory for so many bytes of records, and a
+// sixteenth of it for counters.
+func Size(data int) int {
+	data &^= countShare*align - 1
+	return overhead + data + data/countShare
+}
+
+// countShare is how many bytes of records there are to one of counters.
+const countShare = 16
+
+// parts are the records and the counters in the memory.
+func parts(mem []byte) (data, counts []byte) {
+	n := (len(mem) - overhead) / (countShare + 1) * countShare
+	return mem[overhead : overhead+n : overhead+n], mem[overhead+n:]
+}
 
 var table = crc32.MakeTable(crc32.Castagnoli)
 
@@ -88,7 +103,8 @@ const (
 func New(mem []byte, id ID, ord uint64) *Ring {
 	clear(mem)
 	appendID(mem[:0], id, len(mem))
-	r := &Ring{mem: mem, data: mem[overhead:]}
+	r := &Ring{mem: mem}
+	r.data, r.counts = parts(mem)
 	r.SetOrd(ord)
 	return r
 }
@@ -115,7 +131,8 @@ func Recover(mem []byte, log uint64, boot [16]byte) (*Ring, ID, bool) {
 	if string(mem[:len(want)]) != string(want) {
 		return nil, ID{}, false
 	}
-	r := &Ring{mem: mem, data: mem[overhead:]}
+	r := &Ring{mem: mem}
+	r.data, r.counts = parts(mem)
 	r.walk()
 	return r, id, true
 }
@@ -304,6 +321,25 @@ func (r *Ring) Epoch() uint32 { return uint32(r.load(offRun)) }
 
 // Ord returns what SetOrd noted.
 func (r *Ring) Ord() uint64 { return r.load(offOrd) }
+
+// SetCount stores counter number i, and reports false for one that there is no
+// place for. It survives the process; a record that was appended before it
+// does too.
+func (r *Ring) SetCount(i uint32, n uint64) bool {
+	if int(i) >= len(r.counts)/8 {
+		return false
+	}
+	atomic.StoreUint64(word(r.counts[int(i)*8:]), n)
+	return true
+}
+
+// Count returns counter number i, and false where there is no place for it.
+func (r *Ring) Count(i uint32) (uint64, bool) {
+	if int(i) >= len(r.counts)/8 {
+		return 0, false
+	}
+	return atomic.LoadUint64(word(r.counts[int(i)*8:])), true
+}
 
 // SetCell stores the account of reader number i, below Cells. One that is too
 // large for its cell is not stored: the log alone has it then.

@@ -18,6 +18,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"fieldferry/buffer/column"
 	"fieldferry/buffer/disk"
 	"fieldferry/buffer/latency"
 	"fieldferry/buffer/segment"
@@ -36,7 +37,8 @@ type Store struct {
 	log   *slog.Logger
 	id    uint64
 
-	w active // belongs to the writer
+	w    active         // belongs to the writer
+	pack *column.Packer // as well
 
 	mu     sync.Mutex // guards everything below, and what it says of segments
 	segs   []*file    // oldest first; the last one is, or was, being written

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"fieldferry/buffer/column"
 	"fieldferry/buffer/dict"
 	"fieldferry/buffer/disk"
 	"fieldferry/buffer/frame"
@@ -27,6 +28,7 @@ type active struct {
 	newest  time.Duration
 	dict    []*dict.Entry // in the segment
 	dictLen int           // and their size on disk
+	refs    map[uint32]column.Ref
 	lastID  uint32
 }
 
@@ -54,7 +56,9 @@ func (s *Store) Begun() (time.Duration, bool) {
 // Begin makes the next segment and makes it durable: first its space, then the
 // header and the frames of the snapshot, then its name. Of h the caller sets
 // Epoch, FirstSeq and Clock.
-func (s *Store) Begin(h segment.Header, snapshot [][]byte) error {
+//
+// counts are the counters of all tags, as payloads of blocks.
+func (s *Store) Begin(h segment.Header, snapshot, counts [][]byte) error {
 	w := &s.w
 	w.lastID++
 	h.Log, h.ID, h.FirstOrd = s.id, w.lastID, w.next
@@ -69,9 +73,10 @@ func (s *Store) Begin(h segment.Header, snapshot [][]byte) error {
 	}
 	*w = active{
 		seg: f, file: df, next: w.next, lastSeq: w.lastSeq, oldest: h.Clock.Log, newest: h.Clock.Log, lastID: w.lastID,
-		out: h.Append(w.out[:0]),
+		out: h.Append(w.out[:0]), refs: map[uint32]column.Ref{},
 	}
 	s.PutFrames(snapshot, segment.FlagMeta)
+	w.dictLen = s.putCounts(counts)
 	if err = s.Sync(); err == nil {
 		err = s.fs.SyncDir(s.dir)
 	}
@@ -118,23 +123,20 @@ func (s *Store) Fits(n int, entries []*dict.Entry) bool {
 	return w.count == 0 || w.off+int64(len(w.out)+need) <= s.limit
 }
 
-// Put adds a block of samples and, before it, those of its entries that the
-// segment does not hold yet. It is written at once or with the next Sync.
+// Put adds a block of samples, as rows, and before it those of its entries that
+// the segment does not hold yet. It is written at once or with the next Sync.
 func (s *Store) Put(b *segment.Block, entries []*dict.Entry) error {
 	w := &s.w
-	var frames [][]byte
-	for _, e := range entries {
-		if e.Segment != w.seg.ID {
-			e.Segment = w.seg.ID
-			w.dict = append(w.dict, e)
-			frames = append(frames, e.Append(nil))
-		}
-	}
+	rows := b.Payload
+	frames := s.enter(b, entries)
 	w.dictLen += s.PutFrames(frames, segment.FlagDict)
 	if w.count == 0 {
 		w.oldest = b.Time
 	}
 	w.newest = b.Time
+	b.Raw = uint32(len(rows))
+	b.Codec, b.Payload = s.pack.Pack(rows, int(b.Count), w.ref)
+	s.remember(b, entries)
 	w.block(b)
 	w.next, w.lastSeq = b.End(), max(w.lastSeq, b.LastSeq)
 	w.count += uint64(b.Count)
@@ -142,6 +144,64 @@ func (s *Store) Put(b *segment.Block, entries []*dict.Entry) error {
 		return s.Flush()
 	}
 	return nil
+}
+
+// enter takes those entries into the segment's dictionary that it does not hold
+// yet, and returns their frames. What samples of a tag are compared with is its
+// last value; of a new tag, that in b.
+func (s *Store) enter(b *segment.Block, entries []*dict.Entry) (frames [][]byte) {
+	w := &s.w
+	looked := false
+	for _, e := range entries {
+		if e.Segment == w.seg.ID {
+			continue
+		}
+		if e.Tag != nil && e.Last == (column.Ref{}) {
+			if !looked {
+				s.pack.Pack(b.Payload, int(b.Count), w.ref)
+				looked = true
+			}
+			e.Last = s.pack.Last(e.ID)
+		}
+		e.Segment, e.Ref = w.seg.ID, e.Last
+		if e.Tag != nil {
+			w.refs[e.ID] = e.Ref
+		}
+		w.dict = append(w.dict, e)
+		frames = append(frames, e.Append(nil))
+	}
+	return frames
+}
+
+// ref is what samples of a tag in this segment are compared with.
+func (w *active) ref(id uint32) column.Ref { return w.refs[id] }
+
+// remember notes the last value of every tag in a block that was packed.
+func (s *Store) remember(b *segment.Block, entries []*dict.Entry) {
+	if b.Codec == column.Rows {
+		return
+	}
+	for _, e := range entries {
+		if e.Tag != nil {
+			e.Last = s.pack.Last(e.ID)
+		}
+	}
+}
+
+// putCounts adds the counters of all tags and returns their size on disk.
+func (s *Store) putCounts(counts [][]byte) (size int) {
+	for _, p := range counts {
+		size += s.putPacked(segment.FlagCounts, p)
+	}
+	return size
+}
+
+// putPacked adds a block without samples and returns its size on disk.
+func (s *Store) putPacked(flags segment.Flags, p []byte) int {
+	b := segment.Block{Flags: flags, FirstOrd: s.w.next, Raw: uint32(len(p))}
+	b.Codec, b.Payload = s.pack.PackFrames(p)
+	s.w.block(&b)
+	return b.Size()
 }
 
 // PutGap accounts for samples that are not pending any more. If they were lost
@@ -160,9 +220,7 @@ func (s *Store) PutFrames(frames [][]byte, flags segment.Flags) (size int) {
 		if i+1 < len(frames) && len(p)+len(frames[i+1]) <= segment.MaxPayload {
 			continue
 		}
-		b := segment.Block{Flags: flags, FirstOrd: s.w.next, Payload: p}
-		s.w.block(&b)
-		size += b.Size()
+		size += s.putPacked(flags, p)
 		p = p[:0]
 	}
 	return size
@@ -227,12 +285,14 @@ func (s *Store) GiveUp(ord, seq uint64) {
 }
 
 // Seal ends the segment and makes it durable: a second copy of its
-// dictionary, so that one damaged block of it costs nothing, and the footer.
-func (s *Store) Seal(nextSeq uint64) error {
+// dictionary, so that one damaged block of it costs nothing, the counters of
+// all tags, and the footer.
+func (s *Store) Seal(nextSeq uint64, counts [][]byte) error {
 	if s.w.file == nil {
 		return nil
 	}
 	s.putDictAgain()
+	s.putCounts(counts)
 	if err := s.putFooter(nextSeq, false); err != nil {
 		return err
 	}
@@ -242,11 +302,12 @@ func (s *Store) Seal(nextSeq uint64) error {
 // End ends the last segment of a run, and says in it that nothing came after.
 // No later segment tells where this one ends: a second footer, on a page of
 // its own, does.
-func (s *Store) End(nextSeq uint64) error {
+func (s *Store) End(nextSeq uint64, counts [][]byte) error {
 	if s.w.file == nil {
 		return nil
 	}
 	s.putDictAgain()
+	s.putCounts(counts)
 	if err := s.putFooter(nextSeq, true); err != nil {
 		return err
 	}

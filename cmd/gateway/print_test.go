@@ -46,8 +46,8 @@ func TestPrintStatusIsSafe(t *testing.T) {
 	if err := printStatus(&b, raw); err != nil {
 		t.Fatal(err)
 	}
-	if got := strings.ReplaceAll(b.String(), "\n", ""); strings.ContainsFunc(got, dangerous) || strings.Count(b.String(), "\n") != 11 {
-		t.Errorf("got %q, want 11 lines without control characters", b.String())
+	if got := strings.ReplaceAll(b.String(), "\n", ""); strings.ContainsFunc(got, dangerous) || strings.Count(b.String(), "\n") != 14 {
+		t.Errorf("got %q, want 14 lines without control characters", b.String())
 	}
 }
 

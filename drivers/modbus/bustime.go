@@ -47,7 +47,7 @@ func (d *driver) Estimate(l *tag.Link) drivers.BusTime {
 	for _, dev := range l.Devices {
 		o := deviceOptions(dev)
 		known := facts.Device(dev.Name, o.UnitID)
-		limits, _ := known.Limits(o.limits(), time.Now())
+		limits, _ := known.Limits(o.Limits(), time.Now())
 		costs := poll.Expected(prior, known)
 		costs.Request += known.Pause()
 		blocks := plan.Blocks(itemsOf(dev), limits, costs.Costs)

@@ -11,14 +11,14 @@ import (
 
 	"fieldferry/drivers"
 	"fieldferry/drivers/modbus/modbustest"
-	"fieldferry/drivers/modbus/plan"
+	"fieldferry/drivers/modbus/option"
 	"fieldferry/tag"
 )
 
 // auto lets the plan of every device be as is cheapest.
 func auto(l *tag.Link) *tag.Link {
 	for _, d := range l.Devices {
-		d.Options.(*DeviceOptions).Coalesce = Coalesce{}
+		d.Options.(*DeviceOptions).Coalesce = option.Coalesce{}
 	}
 	return l
 }
@@ -52,14 +52,14 @@ func TestLearning(t *testing.T) {
 		facts    string
 		requests int // of a cycle in the end
 	}{
-		"nothing":             {func(int, int) byte { return 0 }, "", 1},
-		"hole in a gap":       {func(s, n int) byte { return when(s <= 50 && s+n > 50, 2) }, "d1/hr:42-59", 2},
-		"hole, other code":    {func(s, n int) byte { return when(s <= 50 && s+n > 50, 3) }, "d1/hr:42-59", 2},
-		"limit":               {func(_, n int) byte { return when(n > 50, 3) }, "d1/hr:limit", 3},
-		"limit, other code":   {func(_, n int) byte { return when(n > 50, 2) }, "d1/hr:limit", 3},
-		"boundary":            {func(s, n int) byte { return when(s < 21 && s+n > 21, 2) }, "d1/hr:|21", 2},
-		"one at a time":       {func(_, n int) byte { return when(n > 1, 1) }, "d1/hr:limit", 10},
-		"hole and limit":      {func(s, n int) byte { return when(n > 45 || s <= 70 && s+n > 70, 2) }, "d1/hr:limit", 3},
+		"nothing":           {func(int, int) byte { return 0 }, "", 1},
+		"hole in a gap":     {func(s, n int) byte { return when(s <= 50 && s+n > 50, 2) }, "d1/hr:42-59", 2},
+		"hole, other code":  {func(s, n int) byte { return when(s <= 50 && s+n > 50, 3) }, "d1/hr:42-59", 2},
+		"limit":             {func(_, n int) byte { return when(n > 50, 3) }, "d1/hr:limit", 3},
+		"limit, other code": {func(_, n int) byte { return when(n > 50, 2) }, "d1/hr:limit", 3},
+		"boundary":          {func(s, n int) byte { return when(s < 21 && s+n > 21, 2) }, "d1/hr:|21", 2},
+		"one at a time":     {func(_, n int) byte { return when(n > 1, 1) }, "d1/hr:limit", 10},
+		"hole and limit":    {func(s, n int) byte { return when(n > 45 || s <= 70 && s+n > 70, 2) }, "d1/hr:limit", 3},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := modbustest.New(t, map[byte]*modbustest.Memory{1: memory()})
@@ -281,29 +281,6 @@ func TestEstimate(t *testing.T) {
 	b = d.(drivers.Estimator).Estimate(l)
 	if b.Use < 1.3 || b.Achievable != time.Duration(float64(b.Asked)*b.Use) {
 		t.Errorf("estimate %+v", b)
-	}
-}
-
-func TestCoalesceText(t *testing.T) {
-	for _, c := range []struct {
-		in   string
-		want Coalesce
-		text string
-	}{
-		{"auto", Coalesce{}, "auto"},
-		{"off", Coalesce{mode: plan.Single}, "off"},
-		{"gap:20", Coalesce{plan.Gap, 20}, "gap:20"},
-		{"gap: 0", Coalesce{plan.Gap, 0}, "gap:0"},
-		{"gap", Coalesce{}, ""},
-		{"20", Coalesce{}, ""},
-		{"gap:-1", Coalesce{}, ""},
-		{"gap:9999", Coalesce{}, ""},
-	} {
-		var got Coalesce
-		err := got.UnmarshalText([]byte(c.in))
-		if (err == nil) != (c.text != "") || got != c.want || err == nil && got.String() != c.text {
-			t.Errorf("%q: got %+v, %v; want %+v", c.in, got, err, c.want)
-		}
 	}
 }
 

@@ -2,12 +2,14 @@ package gateway
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"time"
 
 	"fieldferry/configs"
 	"fieldferry/internal/gateway/budget"
 	"fieldferry/tag"
-	"fieldferry/web/plant"
+	"fieldferry/web/plant/learnt"
 )
 
 // BusTimes tells for each link of a configuration what was asked of it and
@@ -17,10 +19,7 @@ func BusTimes(cfg *configs.Gateway) []string { return budget.Lines(cfg.Links) }
 // weighLinks works out the bus time of the running links.
 func (g *Gateway) weighLinks(now time.Time) {
 	g.mu.Lock()
-	links := make([]*linkPart, 0, len(g.links))
-	for _, p := range g.links {
-		links = append(links, p)
-	}
+	links := slices.Collect(maps.Values(g.links))
 	g.mu.Unlock()
 	for _, p := range links {
 		p.budget.Weigh(p.link, p.runner.Stats().Busy, now)
@@ -28,7 +27,7 @@ func (g *Gateway) weighLinks(now time.Time) {
 }
 
 // Facts lists what was learnt about the devices of all links.
-func (g *Gateway) Facts(context.Context) []plant.Fact { return budget.Facts(g.linksNow()) }
+func (g *Gateway) Facts(context.Context) []learnt.Fact { return budget.Facts(g.linksNow()) }
 
 // Forget drops a fact by its id, or all facts of a device.
 func (g *Gateway) Forget(_ context.Context, id, author string) (int, error) {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/coreos/go-systemd/v22/daemon"
 
+	"fieldferry/internal/gateway/budget"
 	"fieldferry/web"
 	"fieldferry/web/health"
 )
@@ -44,7 +45,7 @@ func (g *Gateway) serve(ctx context.Context, hup <-chan os.Signal) error {
 	wg.Go(func() { errs <- srv.ServeControl(ctx, control); cancel() })
 	wg.Go(func() { g.feedWatchdog(ctx) })
 	wg.Go(func() { g.reloadOn(ctx, hup) })
-	wg.Go(func() { g.weighOn(ctx) })
+	wg.Go(func() { budget.Run(ctx, g.weighLinks) })
 	address := "http://" + page.Addr().String()
 	g.log.Info("gateway runs", "page", address, "version", g.opts.Version)
 	g.notify(daemon.SdNotifyReady + "\nSTATUS=" + g.Sentence())
@@ -129,20 +130,6 @@ func (g *Gateway) feedWatchdog(ctx context.Context) {
 				state += "\n" + daemon.SdNotifyWatchdog
 			}
 			g.notify(state)
-		case <-ctx.Done():
-			return
-		}
-	}
-}
-
-// weighOn keeps the bus time of the links known.
-func (g *Gateway) weighOn(ctx context.Context) {
-	t := time.NewTicker(time.Second) // a link that has just been started waits no longer
-	defer t.Stop()
-	for {
-		g.weighLinks(time.Now())
-		select {
-		case <-t.C:
 		case <-ctx.Done():
 			return
 		}

@@ -27,6 +27,8 @@ type ModbusOptions struct {
 	Baud  int    // for rtu and ascii; 0 means 9600
 	Units int    // units 1..Units; 0 means 3
 	Dead  []int  // units that never answer
+	Holes []int  // holding registers that no unit has
+	Most  int    // longest read of holding registers; 0 means 125
 }
 
 // ModbusServer is a running pymodbus server.
@@ -74,11 +76,20 @@ func (o ModbusOptions) arguments() []string {
 	if o.Units > 0 {
 		args = append(args, "--units", strconv.Itoa(o.Units))
 	}
+	if o.Most > 0 {
+		args = append(args, "--most", strconv.Itoa(o.Most))
+	}
 	if len(o.Dead) > 0 {
-		dead := strings.Trim(strings.Join(strings.Fields(fmt.Sprint(o.Dead)), ","), "[]")
-		args = append(args, "--dead", dead)
+		args = append(args, "--dead", commas(o.Dead))
+	}
+	if len(o.Holes) > 0 {
+		args = append(args, "--holes", commas(o.Holes))
 	}
 	return args
+}
+
+func commas(list []int) string {
+	return strings.Trim(strings.Join(strings.Fields(fmt.Sprint(list)), ","), "[]")
 }
 
 // Endpoint is the server as a tag map names it: tcp://127.0.0.1:PORT.

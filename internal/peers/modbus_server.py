@@ -29,7 +29,8 @@ addresses are zero based. Unit u holds:
   hr   102..103     the same in 32 bits, ABCD
   hr   200..299     zero, for writing; the rest up to 299 is zero too
 
-Beyond coil/di 31, ir 99 and hr 299 it answers exception 2.
+Beyond coil/di 31, ir 99 and hr 299 it answers exception 2, and so it does to
+reads of holding registers that touch one of --holes or are longer than --most.
 """
 import argparse
 import asyncio
@@ -58,6 +59,9 @@ def words(fmt, value, order=None):
 class Holding(ModbusSequentialDataBlock):
     """Holding registers with two counters of reads."""
 
+    holes = ()
+    most = 125
+
     def __init__(self, unit):
         regs = [0] * 300
         put = lambda at, values: regs.__setitem__(slice(at, at + len(values)), values)
@@ -76,6 +80,11 @@ class Holding(ModbusSequentialDataBlock):
         put(70, [-unit & 0xFFFF])
         super().__init__(0, regs)
         self.reads16 = self.reads32 = 0
+
+    def validate(self, address, count=1):
+        if count > self.most or any(address <= h < address + count for h in self.holes):
+            return False
+        return super().validate(address, count)
 
     def getValues(self, address, count=1):
         if address <= 100 < address + count:
@@ -105,12 +114,16 @@ def arguments():
     p.add_argument("where", help="host or tty")
     p.add_argument("number", type=int, help="port or baud")
     p.add_argument("--units", type=int, default=3)
+    p.add_argument("--holes", default="", help="holding registers that no unit has, with commas")
+    p.add_argument("--most", type=int, default=125, help="longest read of holding registers")
     p.add_argument("--dead", default="", help="unit ids that never answer, with commas")
     return p.parse_args()
 
 
 async def serve(args):
     """Serve until the process ends."""
+    Holding.holes = tuple(int(h) for h in args.holes.split(",") if h)
+    Holding.most = args.most
     dead = {int(u) for u in args.dead.split(",") if u}
     units = {u: unit_context(u) for u in range(1, args.units + 1) if u not in dead}
     context = ModbusServerContext(slaves=units, single=False)

@@ -45,8 +45,8 @@ type link struct {
 	Used       float64 `json:"used" doc:"Share of the link's time that reads took lately; 0: unknown."`
 	Budget     string  `json:"budget" doc:"The same in words: what was asked, what is achievable, who costs most; empty: unknown."`
 
-	Overruns  uint64  `json:"overruns" doc:"Reads skipped because the one before still ran."`
-	Connects  uint64  `json:"connects"`
+	Overruns uint64 `json:"overruns" doc:"Reads skipped because the one before still ran."`
+	Connects uint64 `json:"connects"`
 }
 
 type device struct {

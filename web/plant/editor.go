@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	"fieldferry/web/plant/learnt"
 )
 
 // ErrStale is returned by Editor.Check and Editor.Apply when the draft's base
@@ -91,20 +93,9 @@ type Control interface {
 	// It returns an error that wraps ErrUnknown when there is no such tag.
 	Read(ctx context.Context, device, name string) (Value, error)
 	// Facts lists what drivers have learnt about devices, by link.
-	Facts(ctx context.Context) []Fact
+	Facts(ctx context.Context) []learnt.Fact
 	// Forget drops the fact of an id, or all facts of a device, and says how
 	// many that were; what still is so is learnt anew. It returns an error
 	// that wraps ErrUnknown when there is nothing by that name.
 	Forget(ctx context.Context, id, author string) (int, error)
-}
-
-// Fact is something that a driver has learnt about a device, and goes round.
-type Fact struct {
-	Link    string
-	ID      string // begins with the device's name
-	Device  string
-	Text    string // "refuses holding registers 100-119"
-	Why     string // what it was learnt from
-	Learned time.Time
-	Retry   time.Time // when it is tried again; zero: never
 }

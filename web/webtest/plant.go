@@ -13,6 +13,7 @@ import (
 
 	"fieldferry/tag"
 	"fieldferry/web/plant"
+	"fieldferry/web/plant/learnt"
 )
 
 // Plant implements plant.Plant, plant.Editor and plant.Control. It is safe
@@ -270,13 +271,13 @@ func (p *Plant) Read(_ context.Context, device, name string) (plant.Value, error
 }
 
 // Facts implements plant.Control.
-func (p *Plant) Facts(context.Context) []plant.Fact {
+func (p *Plant) Facts(context.Context) []learnt.Fact {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.forgot {
 		return nil
 	}
-	return []plant.Fact{{
+	return []learnt.Fact{{
 		Link: "line1", ID: "meter03/hr:100-119", Device: "meter03", Text: "refuses holding registers 100-119",
 		Why: "exception 2 (illegal data address) to a read of 125 at 0", Learned: p.start, Retry: p.start.Add(24 * time.Hour),
 	}}

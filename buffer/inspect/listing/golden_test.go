@@ -39,7 +39,7 @@ func words(rnd *rand.Rand) string {
 }
 
 // fill makes a log with several segments, two readers, and the samples of three
-// devices; more than some 12,000 samples are more than it may keep.
+// devices; more than some 18,000 samples are more than it may keep.
 func fill(t *testing.T, m *fault.Machine, samples int) *buffer.Buffer {
 	t.Helper()
 	c := buffer.Config{Dir: dir, MaxBytes: 8 << 20, SyncInterval: 10 * time.Minute}
@@ -106,17 +106,18 @@ func settle(t *testing.T, r *buffer.Reader, n int) {
 			t.Fatal(err)
 		}
 		if left == n {
-			r.PutAside(es[0].Seq, "too large")
+			r.PutAside(es[0].Turn, "too large")
 		}
-		r.Settle(es[len(es)-1].Seq)
+		r.Settle(es[len(es)-1].Turn)
 		left -= len(es)
 	}
 }
 
-// segments lists the files, oldest first.
+// segments lists the files of the normal class, oldest first.
 func segments(t *testing.T, m *fault.Machine) []string {
 	t.Helper()
-	names, err := m.ReadDir(dir)
+	in := filepath.Join(dir, "normal")
+	names, err := m.ReadDir(in)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -124,7 +125,7 @@ func segments(t *testing.T, m *fault.Machine) []string {
 	var out []string
 	for _, n := range names {
 		if strings.HasSuffix(n, ".seg") {
-			out = append(out, filepath.Join(dir, n))
+			out = append(out, filepath.Join(in, n))
 		}
 	}
 	return out
@@ -150,7 +151,7 @@ var cases = []struct {
 }{
 	{"clean", 6000, true, nil, inspect.Note, 0},
 	{"running", 6000, false, nil, inspect.Note, 0},
-	{"dropped", 16000, true, nil, inspect.Loss, 20},
+	{"dropped", 22000, true, nil, inspect.Loss, 20},
 	{"page", 6000, true, func(_ *testing.T, m *fault.Machine, f []string) { garbage(m, f[0], 40*4096, 4096) }, inspect.Loss, 0},
 	{"header", 6000, true, func(_ *testing.T, m *fault.Machine, f []string) { garbage(m, f[1], 0, 4096) }, inspect.Loss, 0},
 	{"dictionary", 6000, true, func(_ *testing.T, m *fault.Machine, f []string) { garbage(m, f[0], 4096+200, 100) }, inspect.Loss, 0},

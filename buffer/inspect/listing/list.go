@@ -50,7 +50,8 @@ type Segment struct {
 // Reader is the account of a reader, as it was last durable.
 type Reader struct {
 	Name      string            `json:"name"`
-	Settled   uint64            `json:"settled_seq"`
+	Settled   uint64            `json:"settled_count"` // samples of the log up to its position
+	Ahead     uint64            `json:"settled_ahead"` // samples beyond it
 	Lag       uint64            `json:"lag"`
 	Delivered uint64            `json:"delivered"`
 	Filtered  uint64            `json:"filtered"`
@@ -98,12 +99,12 @@ func listLog(l *inspect.Log, t *inspect.Tail) Log {
 	}
 	for _, r := range t.Readers {
 		o.Readers = append(o.Readers, Reader{
-			Name: r.Name, Settled: r.Seq, Lag: r.Lag, Delivered: r.Delivered, Filtered: r.Filtered,
+			Name: r.Name, Settled: r.Ord, Ahead: r.Beyond, Lag: r.Lag, Delivered: r.Delivered, Filtered: r.Filtered,
 			Dropped: byReason(r.Dropped), PutAside: byReason(r.PutAside),
 		})
 	}
 	for _, d := range t.Drops {
-		o.Drops = append(o.Drops, Drop{Reason: d.Reason, Samples: d.To - d.From, FirstSeq: d.FirstSeq, LastSeq: d.LastSeq, Devices: byReason(d.Devices)})
+		o.Drops = append(o.Drops, Drop{Reason: d.Reason, Samples: d.N, FirstSeq: d.FirstSeq, LastSeq: d.LastSeq, Devices: byReason(d.Devices)})
 	}
 	return o
 }
@@ -136,7 +137,7 @@ func (l *Listing) Text(out io.Writer) error {
 	for _, g := range l.Logs {
 		name := g.Class
 		if name == "" {
-			name = "all classes"
+			name = "in the directory itself"
 		}
 		how := "not closed in order, or being written"
 		if g.Clean {

@@ -7,6 +7,7 @@
 package budget
 
 import (
+	"context"
 	"fmt"
 	"path/filepath"
 	"sync/atomic"
@@ -15,6 +16,7 @@ import (
 	"fieldferry/drivers"
 	"fieldferry/tag"
 	"fieldferry/web/plant"
+	"fieldferry/web/plant/learnt"
 )
 
 // SetStateDirs tells drivers where to keep what they learn: beside the buffer,
@@ -58,6 +60,21 @@ func estimate(l *tag.Link) *drivers.BusTime {
 // every is how often the bus time of a running link is worked out anew.
 const every = 10 * time.Second
 
+// Run calls weigh now and then until ctx ends: often, so that a link that has
+// just been started waits no longer.
+func Run(ctx context.Context, weigh func(now time.Time)) {
+	t := time.NewTicker(time.Second)
+	defer t.Stop()
+	for {
+		weigh(time.Now())
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
 // Meter is the bus time of one running link. The zero Meter is ready.
 type Meter struct {
 	at    time.Time     // of the last Weigh, which alone uses it
@@ -91,8 +108,8 @@ func (m *Meter) Fill(out *plant.Link) {
 }
 
 // Facts lists what was learnt about the devices of some links.
-func Facts(links []*tag.Link) []plant.Fact {
-	var out []plant.Fact
+func Facts(links []*tag.Link) []learnt.Fact {
+	var out []learnt.Fact
 	for _, l := range links {
 		d, _ := drivers.Lookup(l.Driver)
 		learner, ok := d.(drivers.Learner)
@@ -100,7 +117,7 @@ func Facts(links []*tag.Link) []plant.Fact {
 			continue
 		}
 		for _, f := range learner.Facts(l) {
-			out = append(out, plant.Fact{Link: l.Name, ID: f.ID, Device: f.Device, Text: f.Text, Why: f.Why, Learned: f.Learned, Retry: f.Retry})
+			out = append(out, learnt.Fact{Link: l.Name, ID: f.ID, Device: f.Device, Text: f.Text, Why: f.Why, Learned: f.Learned, Retry: f.Retry})
 		}
 	}
 	return out

@@ -428,10 +428,6 @@ export interface components {
             tag?: string;
             text: string;
         };
-        ForgetInputBody: {
-            /** @description The id of a fact, or the name of a device for all of its facts. */
-            id: string;
-        };
         Forgotten: {
             /**
              * Format: int64
@@ -930,16 +926,15 @@ export interface operations {
     };
     forget: {
         parameters: {
-            query?: never;
+            query: {
+                /** @description The id of a fact, or the name of a device for all of its facts. */
+                id: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
         };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["ForgetInputBody"];
-            };
-        };
+        requestBody?: never;
         responses: {
             /** @description OK */
             200: {
