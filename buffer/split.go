@@ -42,23 +42,17 @@ func (r *Reader) SplitLive(p Pace) bool {
 	return ok
 }
 
-// Lanes is what is pending in either lane of a Reader.
-type Lanes struct {
-	Live, Backlog uint64 // samples that are not settled
-	Behind        bool   // some of the backlog were not handed out yet
-}
-
-// Lanes tells what is pending in either lane. Without a split all is live.
-func (r *Reader) Lanes() Lanes {
+// Lanes tells how many samples are not settled in either lane, and whether
+// some of the backlog were not handed out yet. Without a split all are live.
+func (r *Reader) Lanes() (live, backlog uint64, behind bool) {
 	r.b.c.Mu.Lock()
 	defer r.b.c.Mu.Unlock()
-	x := Lanes{Behind: r.left}
 	for c, l := range r.b.logs {
 		back := r.a[c].Pending(r.back.cur[c].to)
-		x.Backlog += back
-		x.Live += r.a[c].Pending(l.OrdLocked()) - back
+		backlog += back
+		live += r.a[c].Pending(l.OrdLocked()) - back
 	}
-	return x
+	return live, backlog, r.left
 }
 
 // splitLocked says that the backlog is not settled yet.

@@ -131,26 +131,3 @@ func TestNewWantsWhatTheConfigurationNeeds(t *testing.T) {
 		t.Error("an invalid configuration: no error")
 	}
 }
-
-func TestMarks(t *testing.T) {
-	at := func(s float64) time.Time { return time.Unix(1000, 0).Add(time.Duration(s * float64(time.Second))) }
-	var m marks
-	m.begin(10, ripe)
-	if got := m.boundary(at(0)); got != 10 {
-		t.Errorf("at the start: history up to %d, want 10", got)
-	}
-	for i := range 100 { // ten samples a second, looked at ten times a second
-		m.note(at(float64(i)/10), uint64(10+i))
-	}
-	if got := m.boundary(at(9.9)); got < 10+40 || got > 10+49 {
-		t.Errorf("after 9.9 s: history up to %d, want what is older than five seconds, to a second: 50 to 59", got)
-	}
-	if n := len(m.list); n > 7 {
-		t.Errorf("%d marks are kept", n)
-	}
-	before := m.boundary(at(9.9))
-	m.note(at(30), 110)
-	if got := m.boundary(at(31)); got < before || got > 109 {
-		t.Errorf("after a pause: history up to %d, want %d to 109", got, before)
-	}
-}

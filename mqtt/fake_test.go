@@ -145,21 +145,20 @@ func (s *source) SplitLive(buffer.Pace) bool {
 	return true
 }
 
-func (s *source) Lanes() buffer.Lanes {
+func (s *source) Lanes() (live, backlog uint64, behind bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var l buffer.Lanes
 	for i, done := range s.done {
 		switch {
 		case done:
 		case uint64(i) < s.split:
-			l.Backlog++
-			l.Behind = l.Behind || uint64(i) >= s.back
+			backlog++
+			behind = behind || uint64(i) >= s.back
 		default:
-			l.Live++
+			live++
 		}
 	}
-	return l
+	return live, backlog, behind
 }
 
 func (s *source) Pending() (entries, head uint64) {
@@ -365,11 +364,4 @@ func complete(vs []value, n uint64, skip ...uint64) (repeated int, err error) {
 		return repeated, fmt.Errorf("the last of %d numbers is %d", n, high)
 	}
 	return repeated, nil
-}
-
-// none says that nothing is left to repair.
-func (r *repairs) none() bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return len(r.open)+len(r.sent) == 0
 }

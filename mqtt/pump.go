@@ -6,6 +6,7 @@ import (
 
 	"fieldferry/buffer"
 	"fieldferry/mapping/payload"
+	"fieldferry/mqtt/replay"
 	"fieldferry/mqtt/wire"
 )
 
@@ -43,7 +44,7 @@ func (v *values) send(ctx context.Context, e *Entry) error {
 	}
 	it := payload.Item{Sample: e.Sample, Seq: e.Seq, Historical: e.Historical || e.Seq <= v.boundary, Unsynced: e.Clock == buffer.Unsynced}
 	m, err := v.encode(&it)
-	if err == nil && m.Retain && v.repairs.passed(m.Topic, e.Seq) {
+	if err == nil && m.Retain && v.repairs.Passed(m.Topic, e.Seq) {
 		m.Retain = false // sent again behind a newer one, which comes again too
 	}
 	if err != nil {
@@ -84,11 +85,15 @@ func (v *values) encode(it *payload.Item) (*wire.Message, error) {
 // tally counts an entry that is about to be sent, and notes which retained
 // values fall behind.
 func (v *values) tally(e *Entry, it *payload.Item, m *wire.Message) {
-	if v.sent.again(e.Seq, it.Historical) {
+	lane := replay.Live
+	if it.Historical {
+		lane = replay.History
+	}
+	if v.sent.Again(e.Seq, lane) {
 		v.count.add(func(s *Stats) { s.Resent++ })
 	}
 	if !it.Historical {
-		v.repairs.current(m.Topic, e.Seq)
+		v.repairs.Current(m.Topic, e.Seq)
 		return
 	}
 	v.count.add(func(s *Stats) { s.Historical++ })
@@ -96,14 +101,14 @@ func (v *values) tally(e *Entry, it *payload.Item, m *wire.Message) {
 		return // a newer one may be the current value already
 	}
 	if topic, err := v.deps.Encoder.Topic(e.Sample.Tag); err == nil {
-		v.repairs.behind(topic, *it)
+		v.repairs.Behind(topic, *it)
 	}
 }
 
 // repairRetained sends the newest sample of each tag once more, as the
 // current value, where it went out as history.
 func (v *values) repairRetained(ctx context.Context) error {
-	for _, it := range v.repairs.take() {
+	for _, it := range v.repairs.Take() {
 		it.Historical = false
 		m, err := v.encode(&it)
 		if err != nil || !m.Retain || v.limits.Packet > 0 && m.Size() > v.limits.Packet {
@@ -113,11 +118,11 @@ func (v *values) repairRetained(ctx context.Context) error {
 			return err
 		}
 		token := v.w.Sent(0, Entry{Sample: it.Sample})
-		v.repairs.sentAs(m.Topic, it.Seq, token)
+		v.repairs.SentAs(m.Topic, it.Seq, token)
 		if err := v.client.Send(token, m); err != nil {
 			return err
 		}
 	}
-	v.repairs.complete()
+	v.repairs.Complete()
 	return nil
 }

@@ -13,6 +13,7 @@ import (
 	"fieldferry/mqtt/downlink"
 	"fieldferry/mqtt/flight"
 	"fieldferry/mqtt/keep"
+	"fieldferry/mqtt/replay"
 )
 
 // Entry is a sample in the buffer.
@@ -80,15 +81,15 @@ type Uplink struct {
 	down   *downlink.Downlink // nil without commands
 
 	count   counts
-	marks   marks
-	repairs repairs
+	marks   replay.Marks
+	repairs replay.Repairs
 
 	mu     sync.Mutex            // guards window
 	window *flight.Window[Entry] // of the connection that is open; nil: none
 	size   int                   // of window
 
 	// Only the goroutines of the values use these, one at a time.
-	sent      sent
+	sent      replay.Sent
 	tries     map[uint64]int  // refusals on hold, by number in the buffer; not changed while the pump runs
 	ceiling   int             // the window that a narrow broker can bear; 0: no ceiling
 	widen     time.Time       // when the ceiling is lifted
@@ -119,7 +120,7 @@ func New(c Config, d Deps) (*Uplink, error) {
 		d.birthTime = birthTime
 	}
 	if d.ripe == 0 {
-		d.ripe = ripe
+		d.ripe = replay.Ripe
 	}
 	if d.ledgerTime == 0 {
 		d.ledgerTime = ledgerEvery
@@ -170,7 +171,7 @@ func (u *Uplink) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	_, head := u.deps.Reader.Pending()
-	u.marks.begin(head, u.deps.ripe)
+	u.marks.Begin(head, u.deps.ripe)
 	var wg sync.WaitGroup
 	if u.cmds != nil {
 		wg.Go(func() { u.down.Run(ctx, u.cmds) })
@@ -186,8 +187,8 @@ func (u *Uplink) Run(ctx context.Context) error {
 func (u *Uplink) Stats() Stats {
 	s := u.count.get()
 	s.Status = u.values.Status()
-	lanes := lanesOf(u.deps.Reader)
-	s.Pending, s.Backlog = lanes.Live+lanes.Backlog, lanes.Backlog
+	live, backlog, _ := lanesOf(u.deps.Reader)
+	s.Pending, s.Backlog = live+backlog, backlog
 	u.mu.Lock()
 	if u.window != nil {
 		s.InFlight, s.Window, s.AckLatency = u.window.Flying(), u.size, u.window.Latency()

@@ -409,7 +409,7 @@ func chaos(t *testing.T, replay string, window int) {
 		harm(r, p, int(i))
 	}
 	r.delivered()
-	r.eventually("the current values", func() bool { return r.Stats().InFlight == 0 && r.repairs.none() })
+	r.eventually("the current values", func() bool { return r.Stats().InFlight == 0 && r.repairs.None() })
 	r.stop()
 	vs := valuesOf(t, b.Taken())
 	if replay == inOrder {

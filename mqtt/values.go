@@ -55,7 +55,7 @@ func (v *values) Idle() { v.mark() }
 
 func (v *values) mark() {
 	_, head := v.deps.Reader.Pending()
-	v.marks.note(time.Now(), head)
+	v.marks.Note(time.Now(), head)
 }
 
 // Prepare makes the window before the connection, for the first outcome may
@@ -120,7 +120,7 @@ func (v *values) Serve(ctx context.Context, c *wire.Client) (bool, error) {
 	}
 	v.setWindow(nil, 0)
 	v.collect()
-	v.repairs.lost()
+	v.repairs.Lost()
 	v.judge(err, cause(c, err))
 	return v.progress, cause(c, err)
 }
@@ -225,7 +225,7 @@ func (v *values) collect() {
 		now := v.deps.Clock()
 		v.count.add(func(st *Stats) { st.Delivered += s.Taken; st.LastAck = now })
 	}
-	v.repairs.settled(s.Token)
+	v.repairs.Settled(s.Token)
 }
 
 // putAside accounts for a sample that will never be delivered.

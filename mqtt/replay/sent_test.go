@@ -1,9 +1,9 @@
-package mqtt
+package replay
 
 import "testing"
 
 func TestSentCountsWhatComesAgain(t *testing.T) {
-	var s sent
+	var s Sent
 	for i, c := range []struct {
 		live, history []uint64
 		again         int // how many of them were sent before
@@ -15,16 +15,16 @@ func TestSentCountsWhatComesAgain(t *testing.T) {
 		{[]uint64{30}, []uint64{7, 8, 20}, 2, 2},    // 7 again; 20 went out as live before
 		{nil, []uint64{21, 22, 29, 30, 31}, 2, 1},
 	} {
-		s.connected()
+		s.Connected()
 		again := 0
-		for lane, seqs := range [][]uint64{c.live, c.history} {
+		for lane, seqs := range [...][]uint64{Live: c.live, History: c.history} {
 			for _, seq := range seqs {
-				if s.again(seq, lane == 1) {
+				if s.Again(seq, Lane(lane)) {
 					again++
 				}
 			}
 		}
-		s.connected()
+		s.Connected()
 		if again != c.again || len(s.spans) != c.spans {
 			t.Errorf("connection %d, live %v, history %v: %d sent again, spans %v; want %d, and %d spans",
 				i, c.live, c.history, again, s.spans, c.again, c.spans)

@@ -1,4 +1,4 @@
-package mqtt
+package replay
 
 import (
 	"maps"
@@ -7,10 +7,10 @@ import (
 	"fieldferry/mapping/payload"
 )
 
-// repairs remembers, per topic, the newest sample that was sent as history
+// Repairs remembers, per topic, the newest sample that was sent as history
 // and that no current value has followed yet, nor gone before: what waits may
 // be sent behind newer samples. It outlives connections.
-type repairs struct {
+type Repairs struct {
 	mu    sync.Mutex        // guards the fields below
 	top   map[string]uint64 // number of the newest sample that was sent as a current value
 	open  map[string]payload.Item
@@ -19,10 +19,10 @@ type repairs struct {
 	all   bool                    // all of them are sent
 }
 
-// behind notes a sample that was sent as history. One that is older than what
+// Behind notes a sample that was sent as history. One that is older than what
 // was sent is none to repair; the newest itself is, since it comes again only
 // if the broker may not have it.
-func (r *repairs) behind(topic string, it payload.Item) {
+func (r *Repairs) Behind(topic string, it payload.Item) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if it.Seq < max(r.top[topic], r.open[topic].Seq) {
@@ -34,8 +34,8 @@ func (r *repairs) behind(topic string, it payload.Item) {
 	r.open[topic] = it
 }
 
-// current notes that a current value is being sent: nothing is left to repair.
-func (r *repairs) current(topic string, seq uint64) {
+// Current notes that a current value is being sent: nothing is left to repair.
+func (r *Repairs) Current(topic string, seq uint64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.open[topic].Seq <= seq {
@@ -44,22 +44,22 @@ func (r *repairs) current(topic string, seq uint64) {
 	r.raiseLocked(topic, seq)
 }
 
-func (r *repairs) raiseLocked(topic string, seq uint64) {
+func (r *Repairs) raiseLocked(topic string, seq uint64) {
 	if r.top == nil {
 		r.top = map[string]uint64{}
 	}
 	r.top[topic] = max(r.top[topic], seq)
 }
 
-// passed says that a newer sample was sent as the current value.
-func (r *repairs) passed(topic string, seq uint64) bool {
+// Passed says that a newer sample was sent as the current value.
+func (r *Repairs) Passed(topic string, seq uint64) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return seq < r.top[topic]
 }
 
-// take returns what has to be sent as current values.
-func (r *repairs) take() map[string]payload.Item {
+// Take returns what has to be sent as current values.
+func (r *Repairs) Take() map[string]payload.Item {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if len(r.open) == 0 || len(r.sent) > 0 {
@@ -69,23 +69,23 @@ func (r *repairs) take() map[string]payload.Item {
 	return maps.Clone(r.sent)
 }
 
-// sentAs notes the token of one of them.
-func (r *repairs) sentAs(topic string, seq, token uint64) {
+// SentAs notes the token of one of them.
+func (r *Repairs) SentAs(topic string, seq, token uint64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.raiseLocked(topic, seq)
 	r.token = token
 }
 
-// complete says that all of them were sent.
-func (r *repairs) complete() {
+// Complete says that all of them were sent.
+func (r *Repairs) Complete() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.all = true
 }
 
-// settled forgets them once the last one is acknowledged.
-func (r *repairs) settled(token uint64) {
+// Settled forgets them once the last one is acknowledged.
+func (r *Repairs) Settled(token uint64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.all && token >= r.token {
@@ -93,9 +93,9 @@ func (r *repairs) settled(token uint64) {
 	}
 }
 
-// lost says that the connection has ended: what was not acknowledged is to be
+// Lost says that the connection has ended: what was not acknowledged is to be
 // sent again, unless something newer went out as history since.
-func (r *repairs) lost() {
+func (r *Repairs) Lost() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for topic, it := range r.sent {
@@ -108,4 +108,11 @@ func (r *repairs) lost() {
 		r.open[topic] = it
 	}
 	r.sent = nil
+}
+
+// None says that nothing is left to repair.
+func (r *Repairs) None() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.open)+len(r.sent) == 0
 }
