@@ -86,6 +86,21 @@ func model(t *testing.T, lanes bool) {
 				rr.out = map[int64]bool{}
 			}
 			actions["split"] = func(t *rapid.T) { g.split(pick(t)) }
+			actions["outage"] = func(t *rapid.T) { // what leaves a hole, which chance seldom does
+				rr := pick(t)
+				g.append(rapid.IntRange(1, 100).Draw(t, "waiting"))
+				g.split(rr)
+				n := rapid.IntRange(1, 100).Draw(t, "live")
+				g.append(n)
+				g.read(rr, rapid.IntRange(1, 150).Draw(t, "read"))
+				g.settle(rr, rapid.IntRange(0, n).Draw(t, "settled"))
+			}
+			actions["reconnect"] = func(t *rapid.T) {
+				rr := pick(t)
+				g.rewind(rr)
+				g.read(rr, 500)
+				g.settle(rr, rapid.IntRange(0, 500).Draw(t, "settled"))
+			}
 		}
 		t.Repeat(actions)
 		g.m.Plan(nil)

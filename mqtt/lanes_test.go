@@ -130,3 +130,31 @@ func TestInOrderNeverSplits(t *testing.T) {
 		t.Errorf("%d splits, %v; want none, and everything in order", src.splits, err)
 	}
 }
+
+// TestResendingNeverTakesTheRetainedValueBack: live values that come again
+// after a loss are retained only from the newest on.
+func TestResendingNeverTakesTheRetainedValueBack(t *testing.T) {
+	b := brokertest.Start(t, brokertest.Script{})
+	p := brokertest.StartProxy(t, b.Addr())
+	src, tags := newSource(t), plant("speed")
+	hour := func(c *Config, d *Deps) { c.Replay, d.ripe = liveFirst, time.Hour }
+	r := start(t, src, hour, p.URL())
+	r.eventually("connection", func() bool { return r.Stats().Window > 0 })
+	p.SwallowAcks(true)
+	src.add(tags[0], 1, 100)
+	r.eventually("all of them at the broker", func() bool { return len(valuesOf(t, b.Taken())) == 100 })
+	p.SwallowAcks(false)
+	p.Kill()
+	r.eventually("the loss", func() bool { return r.Stats().Connects > 1 })
+	src.add(tags[0], 101, 110)
+	r.delivered()
+	r.stop()
+	vs := valuesOf(t, b.Taken())
+	kept, err := retainedGrows(vs)
+	if err != nil || kept["site/pump/speed"] != 110 {
+		t.Errorf("the broker keeps %v, %v; want number 110", kept, err)
+	}
+	if repeated, err := complete(vs, 110); err != nil || repeated != 100 || r.Stats().Resent != 100 {
+		t.Errorf("%d repeated, %d said to be, %v; want 100", repeated, r.Stats().Resent, err)
+	}
+}
