@@ -250,3 +250,32 @@ func TestFileGone(t *testing.T) {
 		g.conserved()
 	}
 }
+
+// TestMainLogGone: when the files of the normal class are taken away, whose
+// log tells of all numbers, none is given again in any class.
+func TestMainLogGone(t *testing.T) {
+	g := newRig(t, rigConfig())
+	rr := g.reader("a", StartNow)
+	g.append(200)
+	g.sync()
+	g.read(rr, 1000)
+	g.settle(rr, 150)
+	if err := g.b.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range g.segments() {
+		if strings.Contains(name, "/normal/") {
+			if err := g.m.Remove(name); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	clear(g.must)
+	g.open()
+	rr.again(position{})
+	g.append(70)
+	if n := g.read(rr, 1000); n < 70 {
+		t.Fatalf("got %d samples, want the 70 new ones at least", n)
+	}
+	g.conserved()
+}
