@@ -14,6 +14,7 @@ import (
 	"fieldferry/buffer/classlog"
 	"fieldferry/buffer/disk"
 	"fieldferry/buffer/frame"
+	"fieldferry/buffer/retain"
 	"fieldferry/buffer/segment"
 	"fieldferry/tag"
 )
@@ -51,8 +52,8 @@ type Buffer struct {
 	stop chan struct{} // closed by Close
 	done chan struct{} // closed by the commit goroutine
 
-	wmu     sync.Mutex    // the writer: taken before c.Mu, held across disk I/O
-	floorAt time.Duration // when the free space is looked at again
+	wmu    sync.Mutex   // the writer: taken before c.Mu, held across disk I/O
+	bounds retain.Rules // belongs to the writer
 
 	open  map[string]*Reader // by name; guarded by c.Mu
 	alarm bool               // an alarm was appended that nobody was woken for; guarded by c.Mu
@@ -102,7 +103,7 @@ func open(fs FS, c Config, log *slog.Logger, lim limits) (*Buffer, error) {
 		return nil, fmt.Errorf("open buffer %q: %w", c.Dir, errors.Join(err, mkdirErr))
 	}
 	b.lock = lock
-	b.c.FS, b.c.Log, b.c.Kick, b.c.Room = fs, log, b.wake, b.makeRoom
+	b.c.FS, b.c.Log, b.c.Kick, b.c.Room = fs, log, b.wake, b.bounds.MakeRoom
 	b.c.Clock = fs.Clock()
 	for i := range b.logs {
 		if err := b.openLog(tag.Class(i)); err != nil {
@@ -110,6 +111,11 @@ func open(fs FS, c Config, log *slog.Logger, lim limits) (*Buffer, error) {
 		}
 	}
 	b.warnOfOthers()
+	b.bounds = retain.Rules{
+		Common: &b.c, Main: b.logs[normal], Segment: lim.segment,
+		Logs:     []*classlog.Log{b.logs[tag.ClassBulk], b.logs[normal], b.logs[tag.ClassAlarm]},
+		MaxBytes: int64(c.MaxBytes), MaxAge: c.MaxAge, MinFree: int64(c.MinFree),
+	}
 	b.begin()
 	if lim.manual {
 		close(b.done)
@@ -175,9 +181,9 @@ func (b *Buffer) begin() {
 	b.wmu.Lock()
 	defer b.wmu.Unlock()
 	b.c.Mu.Lock()
-	b.noteClockLocked()
+	b.c.NoteClockLocked(b.logs[:])
 	sure := b.numberLocked()
-	b.countOnLocked()
+	b.c.CountOnLocked(b.logs[normal], b.logs[1:])
 	b.alignLocked()
 	b.c.Mu.Unlock()
 	b.logs[normal].Must()
@@ -188,7 +194,7 @@ func (b *Buffer) begin() {
 	if err != nil && !sure {
 		b.stray()
 	}
-	b.retain()
+	b.bounds.Keep()
 }
 
 // numberLocked sets epoch and numbers of the run behind those of all classes.
@@ -201,8 +207,9 @@ func (b *Buffer) numberLocked() (sure bool) {
 		epoch = max(epoch, t.Epoch)
 		b.c.Seq = max(b.c.Seq, t.Seq)
 		clean = clean && t.Clean
-		torn = torn || !t.Clean && !t.Kept
+		torn = torn || !t.Clean && !t.Kept || !t.Empty && b.logs[normal].Tail().Empty // it was taken away
 	}
+	clean = clean && !torn
 	if !clean {
 		epoch++
 	}
@@ -214,27 +221,6 @@ func (b *Buffer) numberLocked() (sure bool) {
 		l.StartLocked(epoch)
 	}
 	return !torn && b.logs[normal].Tail().Kept
-}
-
-// perEpoch is more than the samples that a tag can have between two unclean
-// ends: a counter stays below that many times the epoch.
-const perEpoch = 1 << 32
-
-// countOnLocked lets the counters of tags go on where they stood. Where it is
-// not known which numbers were given they jump to what no run before can have
-// given. The end of the normal log, which is closed last, tells of all tags.
-// Without it the memory that outlived the process must tell of each log that
-// was written to, or that no other one was.
-func (b *Buffer) countOnLocked() {
-	main := b.logs[normal].Tail()
-	sure := main.Counted
-	for _, l := range b.logs[1:] {
-		t := l.Tail()
-		sure = sure && (main.Clean || t.Counted && (t.Kept || t.Untouched))
-	}
-	if !sure {
-		b.c.Counters.Jump(perEpoch, perEpoch*uint64(b.logs[normal].EpochLocked()-1))
-	}
 }
 
 // alignLocked gives every reader that the normal log knows an account in the
@@ -271,7 +257,7 @@ func (b *Buffer) stray() {
 	by := rand.Uint64N(strayRange) // the same, or counters would not grow with sequence numbers
 	b.c.Seq += epochGap + by
 	b.c.Base = b.c.Seq
-	b.c.Counters.Jump(perEpoch+by, 0)
+	b.c.CountOnAfterLocked(by)
 	b.c.Log.Warn("the buffer starts without a disk: sequence numbers jump", "next", b.c.Seq+1)
 }
 
@@ -290,7 +276,7 @@ func (b *Buffer) run() {
 			b.wmu.Lock()
 			b.tellTime()
 			b.commitNow()
-			b.retain()
+			b.bounds.Keep()
 			b.wmu.Unlock()
 		}
 	}
@@ -344,7 +330,7 @@ func (b *Buffer) tick() {
 			_ = l.TryCommit() // its error is in Stats and in the log
 		}
 	}
-	b.retain()
+	b.bounds.Keep()
 }
 
 // Append adds samples in order. When it returns nil they survive the end of
@@ -472,16 +458,7 @@ func (b *Buffer) tellTime() {
 	defer b.c.Mu.Unlock()
 	b.c.Now += b.c.Clock.Until(c)
 	b.c.Clock = c
-	b.noteClockLocked()
-}
-
-// noteClockLocked notes what the clocks say.
-func (b *Buffer) noteClockLocked() {
-	if b.c.Clocks.Note(frame.Clock{Log: b.c.Now, Clock: b.c.Clock}) {
-		for _, l := range b.logs {
-			l.NoteClockLocked()
-		}
-	}
+	b.c.NoteClockLocked(b.logs[:])
 }
 
 // ID names the log: 16 hexadecimal digits, drawn at random when it was made.

@@ -192,7 +192,7 @@ func TestRemoveReader(t *testing.T) {
 		g.tick()
 	}
 	st := g.b.Stats()
-	if st.Dropped["removed"] != 500 || len(st.Readers) != 1 || st.Segments > 4 {
+	if st.Dropped["removed"] != 500 || len(st.Readers) != 1 || st.Segments > classes {
 		t.Fatalf("%+v, want 500 dropped with the reader and their segments gone", st)
 	}
 	g.kill()

@@ -126,6 +126,60 @@ func TestCountersGoOn(t *testing.T) {
 	}
 }
 
+// TestCounterMovesWithTheClass: a tag whose class is edited counts on in the
+// log of the other class, there and back, over every end of a run.
+func TestCounterMovesWithTheClass(t *testing.T) {
+	g := newRig(t, rigConfig())
+	r := g.reader("a", StartNow).r
+	path := tag.Device{Name: "pump", Link: &tag.Link{Name: "line1"}}
+	last, value := Entry{}, int64(0)
+	more := func(class tag.Class, what string, jump bool) {
+		t.Helper()
+		for i := range 3 {
+			value++
+			s := tag.Sample{Tag: &tag.Tag{Name: "speed", Device: &path, Class: class}, Value: tag.Int(value), Time: time.Unix(value, 0)}
+			if err := g.b.Append([]tag.Sample{s}); err != nil {
+				t.Fatal(err)
+			}
+			es, err := r.Next(t.Context(), nil)
+			if err != nil || len(es) != 1 {
+				t.Fatalf("%s: %d samples, %v", what, len(es), err)
+			}
+			if n := es[0].N; jump && i == 0 && n <= last.N+1 || (!jump || i > 0) && n != last.N+1 || es[0].Seq <= last.Seq {
+				t.Fatalf("%s, class %v: sample %d with number %d comes after %d with %d", what, class, n, es[0].Seq, last.N, last.Seq)
+			}
+			last = es[0]
+			r.Settle(last.Turn)
+		}
+	}
+	ends := []struct {
+		name string
+		end  func()
+		jump bool
+	}{
+		{"edit", func() {}, false},
+		{"kill", g.kill, false},
+		{"close", func() {
+			if err := g.b.Close(); err != nil {
+				t.Fatal(err)
+			}
+		}, false},
+		{"power cut", func() { g.sync(); g.reboot(rand.New(rand.NewPCG(1, 2))) }, true},
+	}
+	for _, from := range []tag.Class{tag.ClassNormal, tag.ClassBulk, tag.ClassAlarm} {
+		for _, to := range []tag.Class{tag.ClassNormal, tag.ClassBulk, tag.ClassAlarm} {
+			for _, e := range ends {
+				more(from, "before "+e.name, false)
+				if e.end(); e.name != "edit" {
+					g.open()
+					r = g.readers["a"].r
+				}
+				more(to, "after "+e.name, e.jump)
+			}
+		}
+	}
+}
+
 // TestClockRepaired: samples that were taken before the clock was set get the
 // right time once it is, wherever they are by then; those of a start of the
 // machine that never knew it say so; times of devices stay.

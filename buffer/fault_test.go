@@ -216,7 +216,7 @@ func TestFreeFloor(t *testing.T) {
 		g.append(500)
 		g.sync()
 	}
-	g.m.SetFree(160 << 10)
+	g.m.SetFree(int64(cfg.MinFree) + int64(classes+1)*g.lim.segment) // the last segment of a class stays
 	for range 30 {
 		g.tick()
 	}

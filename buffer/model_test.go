@@ -62,6 +62,7 @@ func model(t *testing.T, lanes bool) {
 			},
 			"restart": func(*rapid.T) {
 				g.m.Plan(nil)
+				g.another()
 				if err := g.b.Close(); err != nil {
 					g.t.Fatal(err)
 				}

@@ -30,9 +30,9 @@ type Trust = clock.Trust
 
 // The degrees of trust.
 const (
-	Trusted  = clock.Trusted  // the device's own time, or of a synchronised clock
-	Repaired = clock.Repaired // the clock was set later; the time was moved by as much
-	Unsynced = clock.Unsynced // nobody has vouched for the clock, then or later
+	Trusted  Trust = clock.Trusted  // the device's own time, or of a synchronised clock
+	Repaired Trust = clock.Repaired // the clock was set later; the time was moved by as much
+	Unsynced Trust = clock.Unsynced // nobody has vouched for the clock, then or later
 )
 
 // Entry is a sample on its way to an uplink.

@@ -28,7 +28,7 @@ type rig struct {
 	run     int64            // number of the first sample of this run
 	kept    int64            // samples of this run below it survive a kill
 	must    map[int64]bool   // samples that must be there
-	faulty  bool             // a class may have been unreadable: it came later than the others
+	faulty  bool             // a class may be unreadable on this machine: it comes later than the others
 	loose   bool             // some could be kept nowhere but in memory of the process
 	given   map[uint64]int64 // sequence number -> sample, of everything handed out
 	readers map[string]*rigReader
@@ -57,7 +57,8 @@ type rigReader struct {
 	out      map[int64]bool // handed out since the reader was opened, and not taken back; nil: not looked at
 	saved    position       // the same, when last durable
 	low      position       // the position is this or later: after a crash settled may be too much
-	lastSeen int64
+	lastSeen int64          // the last of any class
+	apart    bool           // what is settled of the classes does not end at the same sample
 }
 
 // position is the last sample that was settled of each class.
@@ -252,7 +253,7 @@ func (g *rig) check(rr *rigReader, e Entry) {
 	}
 	last := rr.seen[want.Tag.Class]
 	if !g.faulty {
-		last = rr.lastSeen
+		last = max(last, rr.lastSeen)
 	}
 	if v <= last {
 		g.t.Fatalf("sample %d after %d", v, last)
@@ -378,8 +379,8 @@ func (g *rig) rewind(rr *rigReader) {
 	rr.again(rr.low)
 }
 
-// again makes the check of the order begin behind what was settled: what is of
-// each class, and what is of any, where none came later than the others.
+// again makes the check of the order begin behind what was settled of each
+// class, and of any class, unless one came later than the others.
 func (rr *rigReader) again(from position) {
 	if rr.out != nil { // what is settled has holes
 		from = position{}
@@ -389,12 +390,24 @@ func (rr *rigReader) again(from position) {
 		delete(rr.out, v)
 	}
 	rr.got, rr.low, rr.seen, rr.lastSeen, rr.backlog = nil, from, from, from.all(), position{}
+	if rr.apart {
+		rr.lastSeen = 0
+	}
+}
+
+// another says that what fails on this machine does not on the next.
+func (g *rig) another() {
+	for _, rr := range g.readers {
+		rr.apart = rr.apart || g.faulty
+	}
+	g.faulty = false
 }
 
 // reboot cuts the power.
 func (g *rig) reboot(rnd *rand.Rand) {
 	g.ends(false)
 	g.m = g.m.Reboot(rnd)
+	g.another()
 	g.b = nil
 	g.run = g.next
 }
@@ -404,6 +417,7 @@ func (g *rig) kill() {
 	g.ends(g.survives())
 	g.promise(g.kept)
 	g.m = g.m.Kill()
+	g.another()
 	g.b = nil
 	g.run = g.next
 }

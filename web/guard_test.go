@@ -36,7 +36,7 @@ func newRig(t *testing.T) *rig {
 		t.Fatal(err)
 	}
 	r := &rig{plant: webtest.New(time.Now), log: &bytes.Buffer{}}
-	s, err := newServer(Deps{Plant: r.plant, Editor: r.plant, Control: r.plant, Version: "test", Log: slog.New(slog.NewTextHandler(r.log, nil))}, p, stream.Options{})
+	s, err := newServer(Deps{Plant: r.plant, Editor: r.plant, Control: r.plant, Finder: r.plant, Version: "test", Log: slog.New(slog.NewTextHandler(r.log, nil))}, p, stream.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -26,7 +26,7 @@ func serveMany(t testing.TB, m *webtest.Many) http.Handler {
 		t.Fatal(err)
 	}
 	other := webtest.New(time.Now) // for what is not about tags
-	s, err := newServer(Deps{Plant: m, Editor: other, Control: other, Version: "test", Log: slog.New(slog.DiscardHandler)}, p, stream.Options{})
+	s, err := newServer(Deps{Plant: m, Editor: other, Control: other, Finder: other, Version: "test", Log: slog.New(slog.DiscardHandler)}, p, stream.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

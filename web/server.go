@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"fieldferry/web/api"
+	"fieldferry/web/find"
 	"fieldferry/web/metrics"
 	"fieldferry/web/plant"
 	"fieldferry/web/stream"
@@ -23,6 +24,7 @@ type Deps struct {
 	Plant   plant.Plant
 	Editor  plant.Editor
 	Control plant.Control
+	Finder  find.Finder
 	Version string // of the program, for the metrics
 	Log     *slog.Logger
 }
@@ -44,11 +46,11 @@ func New(d Deps) (*Server, error) {
 }
 
 func newServer(d Deps, p *page, o stream.Options) (*Server, error) {
-	if d.Plant == nil || d.Editor == nil || d.Control == nil || d.Log == nil {
+	if d.Plant == nil || d.Editor == nil || d.Control == nil || d.Finder == nil || d.Log == nil {
 		return nil, errors.New("web: a dependency is missing")
 	}
 	mux := http.NewServeMux()
-	api.Register(mux, api.Deps{Plant: d.Plant, Editor: d.Editor, Control: d.Control, Hub: stream.New(d.Plant, o), Log: d.Log})
+	api.Register(mux, api.Deps{Plant: d.Plant, Editor: d.Editor, Control: d.Control, Finder: d.Finder, Hub: stream.New(d.Plant, o), Log: d.Log})
 	registry, err := metrics.Registry(d.Plant, d.Version)
 	if err != nil {
 		return nil, err

@@ -27,7 +27,7 @@ type running struct {
 func run(t *testing.T, ln net.Listener, serve func(*Server) func(context.Context, net.Listener) error) *running {
 	t.Helper()
 	p := webtest.New(time.Now)
-	s, err := New(Deps{Plant: p, Editor: p, Control: p, Version: "test", Log: slog.New(slog.DiscardHandler)})
+	s, err := New(Deps{Plant: p, Editor: p, Control: p, Finder: p, Version: "test", Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,12 +4,19 @@ import (
 	"time"
 
 	"fieldferry/buffer/clock"
+	"fieldferry/buffer/frame"
 	"fieldferry/buffer/segment"
 )
 
-// NoteClockLocked says that Common.Clocks has learnt something. It is written
-// with the next commit.
-func (l *Log) NoteClockLocked() { l.clockNew = true }
+// NoteClockLocked notes what Clock says. It is called whenever that was read.
+// What is new is written with the next commit of each log.
+func (c *Common) NoteClockLocked(logs []*Log) {
+	if c.Clocks.Note(frame.Clock{Log: c.Now, Clock: c.Clock}) {
+		for _, l := range logs {
+			l.clockNew = true
+		}
+	}
+}
 
 // TrustLocked says what the times of samples are worth that were appended at a
 // moment of the log's own time.

@@ -58,7 +58,8 @@ func TestRowsComeBack(t *testing.T) {
 	p, u := NewPacker(), new(Unpacker)
 	used := map[Codec]int{}
 	rapid.Check(t, func(t *rapid.T) {
-		e := frame.NewEncoder(1)
+		var e frame.Encoder
+		e.Begin(1)
 		var rows []byte
 		at := time.Unix(1_790_000_000, 0)
 		count := rapid.IntRange(1, 400).Draw(t, "samples")
@@ -112,7 +113,8 @@ func TestRowsComeBack(t *testing.T) {
 // it is.
 func TestRowsThatStay(t *testing.T) {
 	p := NewPacker()
-	e := frame.NewEncoder(1)
+	var e frame.Encoder
+	e.Begin(1)
 	far := e.Append(nil, &tag.Sample{Time: time.Unix(1e10, 0)}, 1, 1, 0, 1)
 	long := []byte{byte(tag.KindUint), 4, 0, 0, 0, 0x85, 0} // 5, on two bytes
 	zeros := []byte{kindDecimal64, 4, 0, 0, 0, 0xA1, 1}     // 1.0, not 1
@@ -264,7 +266,8 @@ func FuzzPack(f *testing.F) {
 
 // encodeFew are the rows of one sample of every kind.
 func encodeFew() (rows []byte) {
-	e := frame.NewEncoder(1)
+	var e frame.Encoder
+	e.Begin(1)
 	for i, v := range []tag.Value{{}, tag.Bool(true), tag.Int(-5), tag.Uint(5), tag.Float32(math.Pi), tag.Float64(math.Pi), tag.String(strings.Repeat("text", 9)), tag.Float32(22.5), tag.Float64(22.25)} {
 		s := tag.Sample{Value: v, Quality: tag.UncertainFor(fmt.Sprint("odd ", i)), Time: time.Unix(1_790_000_000+int64(i), 5), Read: 3, BySource: i%2 == 0}
 		rows = e.Append(rows, &s, uint64(i+1+i/3), uint32(i%4+1), uint32(i%3), uint64(i/4+1))

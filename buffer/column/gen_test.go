@@ -34,7 +34,8 @@ func newPlant(makeTag func(rnd *rand.Rand, i int) func() tag.Value) *plant {
 
 // next returns the rows of one second.
 func (p *plant) next() []byte {
-	e := frame.NewEncoder(1)
+	var e frame.Encoder
+	e.Begin(1)
 	var rows []byte
 	p.round++
 	var at time.Time

@@ -38,7 +38,8 @@ func samples() []tag.Sample {
 }
 
 func encode(ss []tag.Sample) (p []byte) {
-	e := NewEncoder(7)
+	var e Encoder
+	e.Begin(7)
 	for i, s := range ss {
 		s.BySource = i%3 == 0
 		p = e.Append(p, &s, seqOf(i), uint32(i*5%7+1), uint32(i%2), uint64(i*i%11))
@@ -74,7 +75,8 @@ func TestSamplesComeBack(t *testing.T) {
 
 // TestSmall: what a sample takes, of regular values read together.
 func TestSmall(t *testing.T) {
-	e := NewEncoder(0)
+	var e Encoder
+	e.Begin(0)
 	var p []byte
 	const n = 1000
 	at := time.Unix(1_790_000_000, 0)
@@ -162,7 +164,8 @@ func FuzzSample(f *testing.F) {
 			text = ""
 		}
 		w := tag.Sample{Value: tag.FromParts(tag.Kind(kind), bits, text), Quality: tag.Quality{Level: tag.Level(level % 3), Reason: reason}, Time: time.Unix(sec%1e11, nsec%1e9).UTC(), Read: read}
-		e := NewEncoder(1)
+		var e Encoder
+		e.Begin(1)
 		p := e.Append(nil, &w, 1, id, 0, read>>1)
 		p = e.Append(p, &w, 2+read>>1, ^id, 0, read>>1)
 		rows, row := NewRows(p, 2, 1), Row{}

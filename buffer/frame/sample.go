@@ -47,8 +47,8 @@ type Encoder struct {
 	n    uint64
 }
 
-// NewEncoder begins a block whose first sample has the number seq.
-func NewEncoder(seq uint64) Encoder { return Encoder{seq: seq} }
+// Begin begins a block whose first sample has the number seq.
+func (e *Encoder) Begin(seq uint64) { *e = Encoder{seq: seq} }
 
 // maxStep is how far two times may lie apart, in seconds, for their
 // difference to fit into 64 bits of nanoseconds.

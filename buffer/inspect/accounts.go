@@ -10,12 +10,12 @@ import (
 // meta checks a block of accounts, drops, and whatever else has no samples.
 func (v *verifier) meta(b *segment.Block) {
 	before := v.book.dropped
-	v.lastSeq = max(v.lastSeq, lastGiven(v.expect, b))
+	next, seq := beyond(v.expect, b)
 	accounts, err := v.book.take(b)
 	if err != nil {
 		v.at(Fault, b.Off, 0, "the checksum is right, but what is in it is not: %v", err)
 	}
-	v.expect = beyond(v.expect, b)
+	v.expect, v.lastSeq = next, max(v.lastSeq, seq)
 	if isFooter(b) {
 		v.footer(b)
 	}

@@ -155,10 +155,9 @@ func (n *names) number(row *frame.Row) uint64 {
 	return base.N + row.N
 }
 
-// lastGiven is the highest sequence number of the samples that come next and
-// of which a meta block says that they were never written, 0 where there are
-// none.
-func lastGiven(count uint64, b *segment.Block) (seq uint64) {
+// beyond returns the count of the sample that comes next, behind those that a
+// meta block says were never written, and the highest sequence number of these.
+func beyond(count uint64, b *segment.Block) (next, seq uint64) {
 	pass := func(from, to, last uint64) {
 		if from == count {
 			count, seq = to, max(seq, last)
@@ -169,21 +168,5 @@ func lastGiven(count uint64, b *segment.Block) (seq uint64) {
 		Skip: func(g frame.Gap) { pass(g.From, g.To, g.LastSeq) },
 	}
 	_ = m.Read(b.Payload) // frames before a corrupt one count
-	return seq
-}
-
-// beyond returns the count of the sample that comes next, behind those that a
-// meta block says were never written.
-func beyond(count uint64, b *segment.Block) uint64 {
-	pass := func(from, to uint64) {
-		if from == count {
-			count = to
-		}
-	}
-	m := frame.Meta{
-		Drop: func(d *frame.Drop) { pass(d.From, d.To) },
-		Skip: func(g frame.Gap) { pass(g.From, g.To) },
-	}
-	_ = m.Read(b.Payload) // frames before a corrupt one count
-	return count
+	return count, seq
 }

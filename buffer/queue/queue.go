@@ -144,7 +144,8 @@ func (q *Queue) Add(s *tag.Sample, seq uint64, now time.Duration) bool {
 			}
 			q.ring.Seal(b.Record)
 		}
-		enc := frame.NewEncoder(seq)
+		var enc frame.Encoder
+		enc.Begin(seq)
 		q.scratch = enc.Append(q.scratch[:0], s, seq, e.ID, reason, n)
 		if !q.begin(seq, now, len(q.scratch)) {
 			return false
@@ -190,7 +191,7 @@ func (q *Queue) begin(seq uint64, now time.Duration, need int) bool {
 	if rec == nil {
 		return false
 	}
-	q.push(rec).enc = frame.NewEncoder(seq)
+	q.push(rec).enc.Begin(seq)
 	return true
 }
 

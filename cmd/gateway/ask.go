@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"fieldferry/cmd/gateway/console"
 	"fieldferry/configs"
 )
 
@@ -40,7 +41,7 @@ func (f fault) String() string {
 		path = strings.Trim(f.Device+"/"+f.Tag, "/")
 	}
 	c := configs.Fault{File: f.File, Line: f.Line, Column: f.Column, Path: path, Text: f.Text, Hint: f.Hint}
-	return safe(strings.TrimPrefix(c.Error(), ": "))
+	return console.Safe(strings.TrimPrefix(c.Error(), ": "))
 }
 
 type effect struct {
@@ -73,13 +74,13 @@ func (r report) print(out io.Writer) error {
 		fmt.Fprintln(out, f)
 	}
 	if len(r.Faults) > 0 {
-		return &coded{exitFaults, fmt.Errorf("%s; nothing was changed", count(len(r.Faults), "fault"))}
+		return &console.Coded{Code: console.ExitFaults, Err: fmt.Errorf("%s; nothing was changed", console.Count(len(r.Faults), "fault"))}
 	}
 	if len(r.Effects) == 0 {
 		fmt.Fprintln(out, "nothing changed")
 	}
 	for _, e := range r.Effects {
-		fmt.Fprintln(out, safe(e.Text))
+		fmt.Fprintln(out, console.Safe(e.Text))
 	}
 	return nil
 }
@@ -108,7 +109,7 @@ published. Exit code 1 when it is bad.`,
 		RunE: func(c *cobra.Command, args []string) error {
 			device, name, ok := strings.Cut(args[0], "/")
 			if !ok || device == "" || name == "" {
-				return &coded{exitUsage, fmt.Errorf("%q is not DEVICE/TAG, such as pump/speed", args[0])}
+				return &console.Coded{Code: console.ExitUsage, Err: fmt.Errorf("%q is not DEVICE/TAG, such as pump/speed", args[0])}
 			}
 			var raw json.RawMessage
 			path := "/api/read/" + url.PathEscape(device) + "/" + url.PathEscape(name)
@@ -126,20 +127,20 @@ published. Exit code 1 when it is bad.`,
 func printReading(out io.Writer, raw json.RawMessage, asJSON bool) error {
 	var r reading
 	if err := json.Unmarshal(raw, &r); err != nil {
-		return failed(fmt.Errorf("the gateway's answer: %w", err))
+		return console.Failed(fmt.Errorf("the gateway's answer: %w", err))
 	}
 	v := r.Latest
 	if asJSON {
-		fmt.Fprintln(out, safeJSON(raw))
+		fmt.Fprintln(out, console.SafeJSON(raw))
 	} else {
 		line := strings.TrimSpace(cmp.Or(v.Text, "no value")+" "+r.Unit) + "  " + v.Quality
 		if v.Reason != "" {
 			line += " (" + v.Reason + ")"
 		}
-		fmt.Fprintln(out, safe(line)+"  "+time.UnixMilli(v.Time).UTC().Format("2006-01-02T15:04:05.000Z"))
+		fmt.Fprintln(out, console.Safe(line)+"  "+time.UnixMilli(v.Time).UTC().Format("2006-01-02T15:04:05.000Z"))
 	}
 	if v.Quality == "bad" {
-		return &coded{exitFailed, errors.New("the value is bad")}
+		return &console.Coded{Code: console.ExitFailed, Err: errors.New("the value is bad")}
 	}
 	return nil
 }

@@ -15,6 +15,7 @@ import (
 	"fieldferry/buffer"
 	"fieldferry/buffer/inspect"
 	"fieldferry/buffer/inspect/export"
+	"fieldferry/cmd/gateway/console"
 )
 
 func bufferCmd() *cobra.Command {
@@ -30,7 +31,7 @@ a sync interval of samples at most, is not on the disk and is not shown.
 The commands end with 2 when there is no buffer to be read.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			return &coded{exitUsage, errors.New("buffer needs a command: ls, cat, verify or export (see fieldferry buffer --help)")}
+			return &console.Coded{Code: console.ExitUsage, Err: errors.New("buffer needs a command: ls, cat, verify or export (see fieldferry buffer --help)")}
 		},
 	}
 	c.AddCommand(bufferLsCmd(), bufferCatCmd(), bufferVerifyCmd(), bufferExportCmd())
@@ -51,7 +52,7 @@ func openBuffer(args []string) (*inspect.Dir, error) {
 		err = fmt.Errorf("%w: name the directory, such as fieldferry buffer ls DIR", err)
 	}
 	if err != nil {
-		return nil, &coded{exitUsage, err}
+		return nil, &console.Coded{Code: console.ExitUsage, Err: err}
 	}
 	return d, nil
 }
@@ -82,7 +83,7 @@ func (p *pick) filter(now time.Time) (f inspect.Filter, err error) {
 	f.Tags, f.Devices = p.tags, p.devices
 	for _, pattern := range append(append([]string(nil), f.Tags...), f.Devices...) {
 		if _, err := filepath.Match(pattern, ""); err != nil {
-			return f, &coded{exitUsage, fmt.Errorf("%q is not a pattern: %w", pattern, err)}
+			return f, &console.Coded{Code: console.ExitUsage, Err: fmt.Errorf("%q is not a pattern: %w", pattern, err)}
 		}
 	}
 	return f, nil
@@ -114,7 +115,7 @@ func parseBound(name, text string, now time.Time) (seq uint64, t time.Time, err 
 }
 
 func wrongBound(name, text string) error {
-	return &coded{exitUsage, fmt.Errorf("--%s %q is neither a sequence number from 1 nor a time: write 4711, 2026-11-20T08:00:00Z or 2h", name, text)}
+	return &console.Coded{Code: console.ExitUsage, Err: fmt.Errorf("--%s %q is neither a sequence number from 1 nor a time: write 4711, 2026-11-20T08:00:00Z or 2h", name, text)}
 }
 
 func bufferCatCmd() *cobra.Command {
@@ -170,7 +171,7 @@ cannot be read is written as its number: "#17".`,
 				format = string(export.JSONLines)
 			}
 			if format != string(export.CSV) && format != string(export.JSONLines) {
-				return &coded{exitUsage, fmt.Errorf("unknown format %q: use csv or jsonl", format)}
+				return &console.Coded{Code: console.ExitUsage, Err: fmt.Errorf("unknown format %q: use csv or jsonl", format)}
 			}
 			if output == "" {
 				return copySamples(c, args, f, export.Format(format), c.OutOrStdout())
@@ -192,15 +193,15 @@ func exportTo(c *cobra.Command, args []string, f inspect.Filter, format export.F
 		return err
 	}
 	if inside(d.Path, output) {
-		return &coded{exitUsage, fmt.Errorf("%s lies in the buffer's directory, in which nothing is ever written: choose another place", output)}
+		return &console.Coded{Code: console.ExitUsage, Err: fmt.Errorf("%s lies in the buffer's directory, in which nothing is ever written: choose another place", output)}
 	}
 	file, err := os.OpenFile(output, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
-		return failed(err)
+		return console.Failed(err)
 	}
 	err = copySamples(c, args, f, format, file)
 	if syncErr := errors.Join(file.Sync(), file.Close()); syncErr != nil {
-		return failed(syncErr)
+		return console.Failed(syncErr)
 	}
 	return err
 }
@@ -235,18 +236,18 @@ func copySamples(c *cobra.Command, args []string, f inspect.Filter, format expor
 	}
 	w, err := export.New(out, format)
 	if err != nil {
-		return failed(err)
+		return console.Failed(err)
 	}
 	lost, err := d.Samples(c.Context(), f, w.Write)
 	if err := errors.Join(err, w.Close()); err != nil {
-		return failed(err)
+		return console.Failed(err)
 	}
 	if lost == (inspect.Lost{}) {
 		return nil
 	}
-	text := fmt.Sprintf("%d samples could not be read, in %s (see fieldferry buffer verify)", lost.Samples, count(int(lost.Files), "file"))
+	text := fmt.Sprintf("%d samples could not be read, in %s (see fieldferry buffer verify)", lost.Samples, console.Count(int(lost.Files), "file"))
 	if lost.Unnamed > 0 {
 		text += fmt.Sprintf("; of %d samples the name could not be read", lost.Unnamed)
 	}
-	return &coded{exitFaults, errors.New(text)}
+	return &console.Coded{Code: console.ExitFaults, Err: errors.New(text)}
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"fieldferry/buffer"
+	"fieldferry/cmd/gateway/console"
 	"fieldferry/tag"
 )
 
@@ -53,14 +54,14 @@ func ask(args ...string) (string, int) {
 	root.SetErr(&out)
 	root.SetArgs(args)
 	err := root.Execute()
-	var c *coded
+	var c *console.Coded
 	switch {
 	case err == nil:
-		return out.String(), exitDone
+		return out.String(), console.ExitDone
 	case errors.As(err, &c):
-		return out.String() + c.Error(), c.code
+		return out.String() + c.Error(), c.Code
 	}
-	return out.String() + err.Error(), exitUsage
+	return out.String() + err.Error(), console.ExitUsage
 }
 
 func TestBufferCommands(t *testing.T) {
@@ -135,8 +136,8 @@ func TestBufferCommandsOnDamage(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, command := range []string{"verify", "cat", "export"} {
-		if out, code := ask("buffer", command, dir); code != exitFaults {
-			t.Errorf("%s: exit code %d, want %d:\n%.800s", command, code, exitFaults, out)
+		if out, code := ask("buffer", command, dir); code != console.ExitFaults {
+			t.Errorf("%s: exit code %d, want %d:\n%.800s", command, code, console.ExitFaults, out)
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"fieldferry/buffer/inspect"
 	"fieldferry/buffer/inspect/listing"
+	"fieldferry/cmd/gateway/console"
 )
 
 func bufferLsCmd() *cobra.Command {
@@ -34,12 +35,12 @@ something in it cannot be read).`,
 			l, err := listing.List(c.Context(), d)
 			switch {
 			case err != nil:
-				return failed(err)
+				return console.Failed(err)
 			case asJSON:
 				return printJSON(c.OutOrStdout(), l)
 			}
 			if err := l.Text(c.OutOrStdout()); err != nil {
-				return failed(err)
+				return console.Failed(err)
 			}
 			return nil
 		},
@@ -52,9 +53,9 @@ something in it cannot be read).`,
 func printJSON(out io.Writer, v any) error {
 	raw, err := json.MarshalIndent(v, "", "  ")
 	if err != nil {
-		return failed(err)
+		return console.Failed(err)
 	}
-	fmt.Fprintln(out, safeJSON(raw))
+	fmt.Fprintln(out, console.SafeJSON(raw))
 	return nil
 }
 
@@ -92,7 +93,7 @@ func verifyBuffer(c *cobra.Command, d *inspect.Dir, asJSON bool) error {
 	}
 	v, worst, err := listing.Verify(c.Context(), d, out)
 	if err != nil {
-		return failed(err)
+		return console.Failed(err)
 	}
 	if asJSON {
 		if err := printJSON(c.OutOrStdout(), v); err != nil {
@@ -101,9 +102,9 @@ func verifyBuffer(c *cobra.Command, d *inspect.Dir, asJSON bool) error {
 	}
 	switch worst {
 	case inspect.Fault:
-		return &coded{code: exitFailed}
+		return &console.Coded{Code: console.ExitFailed}
 	case inspect.Loss:
-		return &coded{code: exitFaults}
+		return &console.Coded{Code: console.ExitFaults}
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"fieldferry/cmd/gateway/console"
 	"fieldferry/configs"
 	"fieldferry/internal/gateway"
 )
@@ -47,26 +48,26 @@ func (f checkFlags) run(c *cobra.Command, dir string) error {
 	cfg, err := gateway.Check(gateway.Options{ConfigDir: dir, AdminFile: f.admin})
 	var faults configs.Faults
 	if err != nil && !errors.As(err, &faults) {
-		return failed(err)
+		return console.Failed(err)
 	}
 	if f.json {
 		if err := configs.WriteJSON(out, cfg, faults); err != nil {
-			return failed(err)
+			return console.Failed(err)
 		}
 	} else {
 		var text strings.Builder
 		if err := configs.WriteText(&text, dir, cfg, faults); err != nil {
-			return failed(err)
+			return console.Failed(err)
 		}
-		fmt.Fprint(out, safeLines(text.String()))
+		fmt.Fprint(out, console.SafeLines(text.String()))
 		if cfg != nil {
 			for _, line := range gateway.BusTimes(cfg) {
-				fmt.Fprintln(out, safe(line))
+				fmt.Fprintln(out, console.Safe(line))
 			}
 		}
 	}
 	if len(faults) > 0 {
-		return &coded{code: exitFaults}
+		return &console.Coded{Code: console.ExitFaults}
 	}
 	if f.explain == "" {
 		return nil
@@ -74,10 +75,10 @@ func (f checkFlags) run(c *cobra.Command, dir string) error {
 	device, name, _ := strings.Cut(f.explain, "/")
 	t := cfg.Find(device, name)
 	if t == nil {
-		return failed(fmt.Errorf("no tag %q (write DEVICE/TAG)", f.explain))
+		return console.Failed(fmt.Errorf("no tag %q (write DEVICE/TAG)", f.explain))
 	}
 	if err := configs.WriteSettings(out, cfg.Explain(t)); err != nil {
-		return failed(err)
+		return console.Failed(err)
 	}
 	return nil
 }

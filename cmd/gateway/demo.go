@@ -18,6 +18,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"fieldferry/cmd/gateway/console"
 	"fieldferry/internal/demo"
 	"fieldferry/internal/gateway"
 )
@@ -50,7 +51,7 @@ lies in one temporary directory, which is removed when you press Ctrl-C.`,
 			ctx, stop := signal.NotifyContext(c.Context(), syscall.SIGHUP, syscall.SIGPIPE)
 			defer stop()
 			if err := runDemo(ctx, c.OutOrStdout(), f); err != nil {
-				return failed(err)
+				return console.Failed(err)
 			}
 			return nil
 		},

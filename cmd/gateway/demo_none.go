@@ -6,6 +6,8 @@ import (
 	"errors"
 
 	"github.com/spf13/cobra"
+
+	"fieldferry/cmd/gateway/console"
 )
 
 // demoCmd tells how to get a binary that contains the simulated plant.
@@ -15,7 +17,7 @@ func demoCmd() *cobra.Command {
 		Short:  "Run against a simulated plant (only in binaries built by `make demo`)",
 		Hidden: true,
 		RunE: func(*cobra.Command, []string) error {
-			return failed(errors.New("this binary was built without the simulated plant: run `make demo`"))
+			return console.Failed(errors.New("this binary was built without the simulated plant: run `make demo`"))
 		},
 	}
 }

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"fieldferry/cmd/gateway/console"
 )
 
 func factsCmd() *cobra.Command {
@@ -33,7 +35,7 @@ still so.`,
 				return err
 			}
 			if asJSON {
-				fmt.Fprintln(c.OutOrStdout(), safeJSON(raw))
+				fmt.Fprintln(c.OutOrStdout(), console.SafeJSON(raw))
 				return nil
 			}
 			return printFacts(c.OutOrStdout(), raw)
@@ -52,7 +54,7 @@ func forgetFacts(c *cobra.Command, gw control, id string) error {
 	if err := gw.call(c.Context(), http.MethodPost, "/api/facts/forget?id="+url.QueryEscape(id), &done); err != nil {
 		return err
 	}
-	fmt.Fprintf(c.OutOrStdout(), "%s forgotten\n", count(done.Facts, "fact"))
+	fmt.Fprintf(c.OutOrStdout(), "%s forgotten\n", console.Count(done.Facts, "fact"))
 	return nil
 }
 
@@ -68,7 +70,7 @@ func printFacts(out io.Writer, raw json.RawMessage) error {
 		} `json:"facts"`
 	}
 	if err := json.Unmarshal(raw, &list); err != nil {
-		return failed(fmt.Errorf("the gateway's answer: %w", err))
+		return console.Failed(fmt.Errorf("the gateway's answer: %w", err))
 	}
 	if len(list.Facts) == 0 {
 		fmt.Fprintln(out, "nothing has been learnt: every device answers what it is asked")
@@ -77,7 +79,7 @@ func printFacts(out io.Writer, raw json.RawMessage) error {
 	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
 	fmt.Fprintln(w, "LINK\tFACT\tWHAT\tLEARNT\tTRIED AGAIN\tWHY")
 	for _, f := range list.Facts {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", safe(f.Link), safe(f.ID), safe(f.Text), when(f.Learned), when(f.Retry), safe(f.Why))
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", console.Safe(f.Link), console.Safe(f.ID), console.Safe(f.Text), when(f.Learned), when(f.Retry), console.Safe(f.Why))
 	}
 	return w.Flush()
 }

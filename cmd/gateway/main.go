@@ -13,33 +13,9 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"fieldferry/cmd/gateway/console"
 )
-
-// Exit codes, as the manual tells them.
-const (
-	exitDone        = 0
-	exitFailed      = 1
-	exitUsage       = 2
-	exitFaults      = 3  // check found faults
-	exitUnreachable = 69 // EX_UNAVAILABLE of sysexits.h: no running gateway
-	exitConfig      = 78 // EX_CONFIG of sysexits.h; the unit does not restart after it
-)
-
-// coded is an error that decides the exit code. Its text may be empty where
-// everything has been said.
-type coded struct {
-	code int
-	err  error
-}
-
-func (c *coded) Error() string {
-	if c.err == nil {
-		return ""
-	}
-	return c.err.Error()
-}
-
-func (c *coded) Unwrap() error { return c.err }
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -53,19 +29,19 @@ func run(ctx context.Context, args []string) int {
 	root := newRoot()
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
-	var c *coded
+	var c *console.Coded
 	switch {
 	case err == nil:
-		return exitDone
+		return console.ExitDone
 	case errors.As(err, &c):
 		if text := c.Error(); text != "" {
 			fmt.Fprintln(os.Stderr, "fieldferry:", text)
 		}
-		return c.code
+		return c.Code
 	}
 	// What cobra itself refuses is a wrong command line.
 	fmt.Fprintln(os.Stderr, "fieldferry:", err)
-	return exitUsage
+	return console.ExitUsage
 }
 
 func newRoot() *cobra.Command {
@@ -86,6 +62,3 @@ reachable, 78 configuration.`,
 	}
 	return root
 }
-
-// failed gives an error the exit code 1.
-func failed(err error) error { return &coded{exitFailed, err} }

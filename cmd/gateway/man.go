@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/cobra/doc"
 
+	"fieldferry/cmd/gateway/console"
 	"fieldferry/web"
 )
 
@@ -19,7 +20,7 @@ func manCmd() *cobra.Command {
 		Args:   cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := os.MkdirAll(args[0], 0o755); err != nil {
-				return failed(err)
+				return console.Failed(err)
 			}
 			head := &doc.GenManHeader{Title: "FIELDFERRY", Section: "8", Source: "Fieldferry " + version, Manual: "Fieldferry"}
 			if epoch := sourceDate(); !epoch.IsZero() {
@@ -27,7 +28,7 @@ func manCmd() *cobra.Command {
 			}
 			c.Root().DisableAutoGenTag = true
 			if err := doc.GenManTree(c.Root(), head, args[0]); err != nil {
-				return failed(fmt.Errorf("write manual pages: %w", err))
+				return console.Failed(fmt.Errorf("write manual pages: %w", err))
 			}
 			return nil
 		},
@@ -51,7 +52,7 @@ func openapiCmd() *cobra.Command {
 		RunE: func(c *cobra.Command, _ []string) error {
 			spec, err := web.OpenAPI()
 			if err != nil {
-				return failed(err)
+				return console.Failed(err)
 			}
 			_, err = c.OutOrStdout().Write(spec)
 			return err

@@ -1,14 +1,14 @@
 package main
 
-import "github.com/spf13/cobra"
+import (
+	"github.com/spf13/cobra"
+
+	"fieldferry/cmd/gateway/modbus"
+)
 
 // modbusCmd is what finds out about Modbus links.
 func modbusCmd() *cobra.Command {
-	c := &cobra.Command{
-		Use:   "modbus",
-		Short: "Find out about Modbus links",
-		Args:  cobra.NoArgs,
-	}
+	c := modbus.Command()
 	c.AddCommand(factsCmd())
 	return c
 }

@@ -5,24 +5,26 @@ import (
 	"errors"
 	"strings"
 	"testing"
+
+	"fieldferry/cmd/gateway/console"
 )
 
 const hostile = "no\x1b[2J\r\nUP\tfine\u009b31m\u202eend\x7f"
 
 func TestSafe(t *testing.T) {
 	const want = "no\uFFFD[2J\uFFFD\uFFFDUP\uFFFDfine\uFFFD31m\uFFFDend\uFFFD"
-	if got := safe(hostile); got != want {
-		t.Errorf("safe(%q) = %q, want %q", hostile, got, want)
+	if got := console.Safe(hostile); got != want {
+		t.Errorf("console.Safe(%q) = %q, want %q", hostile, got, want)
 	}
-	if got := safeLines("a\n\tb\x1b\n"); got != "a\n\tb\uFFFD\n" {
+	if got := console.SafeLines("a\n\tb\x1b\n"); got != "a\n\tb\uFFFD\n" {
 		t.Errorf("safeLines: got %q", got)
 	}
 	raw, err := json.Marshal(map[string]string{"error": hostile})
 	if err != nil {
 		t.Fatal(err)
 	}
-	text := safeJSON(raw)
-	if strings.ContainsFunc(text, dangerous) {
+	text := console.SafeJSON(raw)
+	if strings.ContainsFunc(text, console.Dangerous) {
 		t.Errorf("safeJSON leaves %q", text)
 	}
 	var back map[string]string
@@ -46,7 +48,7 @@ func TestPrintStatusIsSafe(t *testing.T) {
 	if err := printStatus(&b, raw); err != nil {
 		t.Fatal(err)
 	}
-	if got := strings.ReplaceAll(b.String(), "\n", ""); strings.ContainsFunc(got, dangerous) || strings.Count(b.String(), "\n") != 14 {
+	if got := strings.ReplaceAll(b.String(), "\n", ""); strings.ContainsFunc(got, console.Dangerous) || strings.Count(b.String(), "\n") != 14 {
 		t.Errorf("got %q, want 14 lines without control characters", b.String())
 	}
 }
@@ -65,8 +67,8 @@ func TestPrintReport(t *testing.T) {
 	for _, tt := range tests {
 		var b strings.Builder
 		err := report{Faults: tt.faults}.print(&b)
-		var c *coded
-		if b.String() != tt.want || !errors.As(err, &c) || c.code != exitFaults || c.Error() != tt.err {
+		var c *console.Coded
+		if b.String() != tt.want || !errors.As(err, &c) || c.Code != console.ExitFaults || c.Error() != tt.err {
 			t.Errorf("print %+v:\n got %q, %v\nwant %q, %s", tt.faults, b.String(), err, tt.want, tt.err)
 		}
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"fieldferry/cmd/gateway/console"
 	"fieldferry/configs"
 	"fieldferry/internal/gateway"
 )
@@ -51,24 +52,24 @@ last good one and shows the fault.`,
 func (f runFlags) run(ctx context.Context) error {
 	log, err := newLog(f.logFormat, f.logLevel)
 	if err != nil {
-		return &coded{exitUsage, err}
+		return &console.Coded{Code: console.ExitUsage, Err: err}
 	}
 	g, err := gateway.New(gateway.Options{
 		ConfigDir: f.config, AdminFile: f.admin, RuntimeDir: f.runtime, Version: version, Log: log,
 	})
 	var faults configs.Faults
 	if errors.As(err, &faults) {
-		fmt.Fprintln(os.Stderr, safeLines(faults.Error()))
-		return &coded{exitConfig, fmt.Errorf("%s in the configuration in %s", count(len(faults), "fault"), f.config)}
+		fmt.Fprintln(os.Stderr, console.SafeLines(faults.Error()))
+		return &console.Coded{Code: console.ExitConfig, Err: fmt.Errorf("%s in the configuration in %s", console.Count(len(faults), "fault"), f.config)}
 	}
 	if err != nil {
-		return failed(err)
+		return console.Failed(err)
 	}
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
 	defer signal.Stop(hup)
 	if err := g.Run(ctx, hup); err != nil {
-		return failed(err)
+		return console.Failed(err)
 	}
 	return nil
 }

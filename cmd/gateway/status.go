@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"fieldferry/cmd/gateway/console"
 )
 
 func statusCmd() *cobra.Command {
@@ -24,7 +26,7 @@ func statusCmd() *cobra.Command {
 				return err
 			}
 			if asJSON {
-				fmt.Fprintln(c.OutOrStdout(), safeJSON(raw))
+				fmt.Fprintln(c.OutOrStdout(), console.SafeJSON(raw))
 				return nil
 			}
 			return printStatus(c.OutOrStdout(), raw)
@@ -95,29 +97,29 @@ type bufferState struct {
 func printStatus(out io.Writer, raw json.RawMessage) error {
 	var s status
 	if err := json.Unmarshal(raw, &s); err != nil {
-		return failed(fmt.Errorf("the gateway's answer: %w", err))
+		return console.Failed(fmt.Errorf("the gateway's answer: %w", err))
 	}
-	fmt.Fprintln(out, safe(s.Health.Sentence))
+	fmt.Fprintln(out, console.Safe(s.Health.Sentence))
 	if s.Fault != "" {
-		fmt.Fprintln(out, "The newest configuration does not run: "+safe(s.Fault))
+		fmt.Fprintln(out, "The newest configuration does not run: "+console.Safe(s.Fault))
 	}
 	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
 	fmt.Fprintln(w, "\nLINK\tSTATE\tUSED\tOVERRUNS\tBUS TIME")
 	for _, l := range s.Links {
-		fmt.Fprintf(w, "%s\t%s\t%.0f %%\t%d\t%s\n", safe(l.Name), safe(l.State), 100*l.Used, l.Overruns, safe(l.Budget))
+		fmt.Fprintf(w, "%s\t%s\t%.0f %%\t%d\t%s\n", console.Safe(l.Name), console.Safe(l.State), 100*l.Used, l.Overruns, console.Safe(l.Budget))
 	}
 	fmt.Fprintln(w, "\nDEVICE\tLINK\tSTATE\tFOR\tTAGS\tMISSED\tERROR")
 	for _, d := range s.Devices {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%d\t%s\n", safe(d.Name), safe(d.Link), safe(d.State), ago(s.Now, d.Since), d.Tags, d.Missed, safe(d.Error))
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%d\t%s\n", console.Safe(d.Name), console.Safe(d.Link), console.Safe(d.State), ago(s.Now, d.Since), d.Tags, d.Missed, console.Safe(d.Error))
 	}
 	fmt.Fprintln(w, "\nUPLINK\tBROKER\tSTATE\tPENDING\tDELIVERED\tMISSING\tERROR")
 	for _, u := range s.Uplinks {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%d\t%d\t%s\n", safe(u.Name), safe(u.Broker), safe(u.State), u.Pending, u.Delivered, samples(u.Dropped)+samples(u.PutAside), safe(u.Error))
+		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%d\t%d\t%s\n", console.Safe(u.Name), console.Safe(u.Broker), console.Safe(u.State), u.Pending, u.Delivered, samples(u.Dropped)+samples(u.PutAside), console.Safe(u.Error))
 	}
 	b := &s.Buffer
 	fmt.Fprintln(w, "\nBUFFER\tUSED\tOF\tWAITING FOR\tWRITTEN\tLAST SYNC\tSLOWEST\tDROPPED\tSET ASIDE\tERROR")
-	fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%d\t%d\t%s\n", safe(b.State), mebibytes(uint64(b.Bytes)), mebibytes(uint64(b.MaxBytes)), ago(s.Now, b.Oldest),
-		mebibytes(b.Written), span(b.Syncs.Last), span(b.Syncs.Max), samples(b.Dropped), b.Aside, safe(b.Error))
+	fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%d\t%d\t%s\n", console.Safe(b.State), mebibytes(uint64(b.Bytes)), mebibytes(uint64(b.MaxBytes)), ago(s.Now, b.Oldest),
+		mebibytes(b.Written), span(b.Syncs.Last), span(b.Syncs.Max), samples(b.Dropped), b.Aside, console.Safe(b.Error))
 	return w.Flush()
 }
 

@@ -12,7 +12,7 @@ import (
 // job is one request on the lane that goes ahead of the next read.
 type job struct {
 	ctx   context.Context
-	tag   *tag.Tag
+	tag   *tag.Tag // nil: it is about the link
 	do    func(ctx context.Context, s *session, g *group) (tag.Sample, error)
 	reply chan reply // capacity 1: the link's goroutine never waits for the asker
 }
@@ -28,7 +28,7 @@ type reply struct {
 // drivers.ErrOutcomeUnknown. Nothing is sent to a link that is down or a
 // device that is dead. Safe for concurrent use.
 func (r *Runner) Write(ctx context.Context, t *tag.Tag, v tag.Value) (tag.Sample, error) {
-	return r.ask(ctx, "write", t, func(ctx context.Context, s *session, g *group) (tag.Sample, error) {
+	return r.ask(ctx, "write "+t.Path(), t, func(ctx context.Context, s *session, g *group) (tag.Sample, error) {
 		return s.write(ctx, g, t, v)
 	})
 }
@@ -37,7 +37,7 @@ func (r *Runner) Write(ctx context.Context, t *tag.Tag, v tag.Value) (tag.Sample
 // answered, in the device's own units. The sample goes to the caller alone.
 // It blocks like Write. Safe for concurrent use.
 func (r *Runner) Read(ctx context.Context, t *tag.Tag) (tag.Sample, error) {
-	return r.ask(ctx, "read", t, func(ctx context.Context, s *session, g *group) (tag.Sample, error) {
+	return r.ask(ctx, "read "+t.Path(), t, func(ctx context.Context, s *session, g *group) (tag.Sample, error) {
 		return s.readOne(ctx, g, t)
 	})
 }
@@ -45,19 +45,19 @@ func (r *Runner) Read(ctx context.Context, t *tag.Tag) (tag.Sample, error) {
 func (r *Runner) ask(ctx context.Context, what string, t *tag.Tag, do func(context.Context, *session, *group) (tag.Sample, error)) (tag.Sample, error) {
 	s := r.session.Load()
 	if s == nil {
-		return tag.Sample{}, fmt.Errorf("%s %s: %w", what, t.Path(), drivers.ErrLinkDown)
+		return tag.Sample{}, fmt.Errorf("%s: %w", what, drivers.ErrLinkDown)
 	}
 	j := &job{ctx: ctx, tag: t, do: do, reply: make(chan reply, 1)}
 	select {
 	case s.jobs <- j:
 	case <-s.gone:
-		return tag.Sample{}, fmt.Errorf("%s %s: %w", what, t.Path(), drivers.ErrLinkDown)
+		return tag.Sample{}, fmt.Errorf("%s: %w", what, drivers.ErrLinkDown)
 	case <-ctx.Done():
-		return tag.Sample{}, fmt.Errorf("%s %s: the link was busy: %w", what, t.Path(), ctx.Err())
+		return tag.Sample{}, fmt.Errorf("%s: the link was busy: %w", what, ctx.Err())
 	}
 	rep := <-j.reply
 	if rep.err != nil {
-		return rep.sample, fmt.Errorf("%s %s: %w", what, t.Path(), rep.err)
+		return rep.sample, fmt.Errorf("%s: %w", what, rep.err)
 	}
 	return rep.sample, nil
 }
@@ -65,7 +65,11 @@ func (r *Runner) ask(ctx context.Context, what string, t *tag.Tag, do func(conte
 // carry does one job. Only a lost link is an error of the session.
 func (s *session) carry(ctx context.Context, j *job) error {
 	s.carried = true
-	g, err := s.groupOf(j.tag)
+	var g *group
+	var err error
+	if j.tag != nil {
+		g, err = s.groupOf(j.tag)
+	}
 	if err == nil {
 		err = j.ctx.Err()
 	}

@@ -12,6 +12,7 @@ import (
 
 	"fieldferry/drivers"
 	"fieldferry/drivers/modbus/frame"
+	"fieldferry/drivers/modbus/probe"
 	"fieldferry/drivers/modbus/tty"
 	"fieldferry/drivers/modbus/wire"
 	"fieldferry/drivers/modbus/wire/backup"
@@ -48,6 +49,7 @@ type whereabouts struct{ link, endpoint string }
 type past struct {
 	line   *line.Memory
 	choice backup.Choice
+	tap    probe.Tap
 	others masters.Watch
 }
 
@@ -173,6 +175,7 @@ func (d *driver) connect(ctx context.Context, l *tag.Link, log *slog.Logger) (wi
 		return nil, *fault
 	}
 	o, m := d.common(l), d.pastOf(l)
+	m.tap.Open(ctx, o.RecordFrames)
 	m.others.Log(log)
 	if o.Backup == "" {
 		return d.dial(ctx, l, first, m, log)
@@ -227,7 +230,7 @@ func (d *driver) dial(ctx context.Context, l *tag.Link, e endpoint, m *past, log
 		return line.New(line.OnTCP(conn), w), nil
 	}
 	t := of(l.Options, defaultTCP)
-	return tcp.New(conn, tcp.Options{Options: o.wire(l), AnyUnit: t.AcceptAnyUnit, Depth: t.Pipeline}), nil
+	return tcp.New(conn, tcp.Options{Options: o.wire(l, &m.tap), AnyUnit: t.AcceptAnyUnit, Depth: t.Pipeline}), nil
 }
 
 // connection dials, or waits for the device to dial in.
@@ -271,7 +274,7 @@ func (d *driver) openPort(ctx context.Context, l *tag.Link, e endpoint, m *past)
 // line is what a serial framing needs anywhere.
 func (d *driver) line(l *tag.Link, m *past) line.Options {
 	o := of(l.Options, d.lineDefaults)
-	w := line.Options{Options: o.wire(l), LateWindow: o.LateWindow, Echo: echoes[o.Echo], Memory: m.line}
+	w := line.Options{Options: o.wire(l, &m.tap), LateWindow: o.LateWindow, Echo: echoes[o.Echo], Memory: m.line}
 	if d.framing == overASCII {
 		w.Framing = frame.SerialASCII
 	}

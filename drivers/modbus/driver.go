@@ -5,11 +5,13 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"time"
 
 	"fieldferry/drivers"
 	"fieldferry/drivers/modbus/layout"
 	"fieldferry/drivers/modbus/option"
 	"fieldferry/drivers/modbus/poll"
+	"fieldferry/drivers/modbus/probe"
 	"fieldferry/drivers/modbus/sunspec"
 	"fieldferry/drivers/modbus/wire"
 	"fieldferry/drivers/modbus/write"
@@ -67,15 +69,28 @@ func (d *driver) Open(ctx context.Context, l *tag.Link, log *slog.Logger) (drive
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", drivers.ErrLinkDown, err)
 	}
-	return newConn(link, log, poll.Setup{Link: link, Log: log, Facts: d.store(l, log), Costs: d.prior(l), Depth: d.depth(l)}), nil
+	c := newConn(link, log, poll.Setup{Link: link, Log: log, Facts: d.store(l, log), Costs: d.prior(l), Depth: d.depth(l)})
+	c.Prober = probe.Prober{Link: link, Tap: &d.pastOf(l).tap, Timeout: d.common(l).Timeout, Char: d.char(l)}
+	return c, nil
 }
 
 func newConn(link exchanger, log *slog.Logger, s poll.Setup) *conn {
 	return &conn{link: link, log: log, line: poll.New(s), writers: map[*tag.Device]*write.Writer{}, chains: map[*tag.Device]*sunspec.Chain{}}
 }
 
+// char is how long one character takes on a serial port; 0 on TCP.
+func (d *driver) char(l *tag.Link) time.Duration {
+	if e, fault := d.endpoint(l.Endpoint); fault != nil || e.port == "" {
+		return 0
+	}
+	char, _ := of(l.Options, d.lineDefaults).Serial.Timing()
+	return char
+}
+
 // conn is an open link.
 type conn struct {
+	probe.Prober // what may be asked beyond the tags
+
 	link exchanger
 	log  *slog.Logger
 	line *poll.Line

@@ -6,6 +6,8 @@ import (
 
 	"fieldferry/drivers/modbus/layout"
 	"fieldferry/drivers/modbus/option"
+	"fieldferry/drivers/modbus/probe"
+	"fieldferry/drivers/modbus/recorder"
 	"fieldferry/drivers/modbus/tty"
 	"fieldferry/drivers/modbus/wire"
 	"fieldferry/drivers/modbus/wire/line"
@@ -18,6 +20,7 @@ type LinkOptions struct {
 	Timeout              time.Duration `yaml:"timeout"`                // how long a device may take to answer, up to 60s; default 1s
 	PauseAfterConnect    time.Duration `yaml:"pause_after_connect"`    // before the first request, up to 10s; default none
 	PauseBetweenRequests time.Duration `yaml:"pause_between_requests"` // between an answer and the next request, up to 10s; default none
+	RecordFrames         int           `yaml:"record_frames"`          // how many frames the flight recorder keeps, 0 (none) to 10000; default 200
 	Backup               string        `yaml:"backup"`                 // a second endpoint, used while the first does not answer; default none
 	FailBack             time.Duration `yaml:"fail_back"`              // how often the first is tried meanwhile, 1s to 24h; default 30s
 	Allow                []string      `yaml:"allow"`                  // with listen://, the addresses or networks (10.1.0.0/24) that may dial in; default nobody
@@ -45,7 +48,9 @@ type DeviceOptions = option.Device
 // TagOptions are the keys of a tag.
 type TagOptions = option.Tag
 
-func defaultLink() LinkOptions { return LinkOptions{Timeout: time.Second, FailBack: 30 * time.Second} }
+func defaultLink() LinkOptions {
+	return LinkOptions{Timeout: time.Second, FailBack: 30 * time.Second, RecordFrames: recorder.DefaultSize}
+}
 
 func defaultTCP() TCPOptions { return TCPOptions{LinkOptions: defaultLink(), Pipeline: 1} }
 
@@ -75,8 +80,8 @@ func deviceOptions(d *tag.Device) DeviceOptions { return option.OfDevice(d) }
 func layoutOf(t *tag.Tag) (layout.Layout, tag.Faults) { return option.Layout(t) }
 
 // wire turns the options of a link into what the link layer takes.
-func (o LinkOptions) wire(l *tag.Link) wire.Options {
-	w := wire.Options{Timeout: o.Timeout, Pause: o.PauseBetweenRequests}
+func (o LinkOptions) wire(l *tag.Link, t *probe.Tap) wire.Options {
+	w := wire.Options{Timeout: o.Timeout, Pause: o.PauseBetweenRequests, Tap: t}
 	for _, d := range l.Devices {
 		if o := deviceOptions(d); !o.Broadcast { // nobody answers a broadcast
 			w.Units = append(w.Units, byte(o.UnitID))
@@ -102,12 +107,16 @@ func spanFaults(spans ...span) (faults tag.Faults) {
 }
 
 func (o LinkOptions) faults() tag.Faults {
-	return spanFaults(
+	faults := spanFaults(
 		span{"timeout", o.Timeout, time.Millisecond, time.Minute},
 		span{"pause_after_connect", o.PauseAfterConnect, 0, 10 * time.Second},
 		span{"pause_between_requests", o.PauseBetweenRequests, 0, 10 * time.Second},
 		span{"fail_back", o.FailBack, time.Second, 24 * time.Hour},
 	)
+	if o.RecordFrames < 0 || o.RecordFrames > recorder.MaxSize {
+		faults = append(faults, tag.Fault{Path: "record_frames", Text: fmt.Sprintf("%d is outside 0-%d", o.RecordFrames, recorder.MaxSize), Hint: "leave it out for 200"})
+	}
+	return faults
 }
 
 func (o TCPOptions) faults() tag.Faults {

@@ -14,6 +14,7 @@ import (
 	"github.com/coreos/go-systemd/v22/daemon"
 
 	"fieldferry/internal/gateway/budget"
+	"fieldferry/internal/gateway/finding"
 	"fieldferry/web"
 	"fieldferry/web/health"
 )
@@ -25,7 +26,7 @@ const stuck = 2 * time.Minute
 // serve runs the page and the control socket, and tells systemd, until ctx
 // ends.
 func (g *Gateway) serve(ctx context.Context, hup <-chan os.Signal) error {
-	srv, err := web.New(web.Deps{Plant: g, Editor: g, Control: g, Version: g.opts.Version, Log: g.log})
+	srv, err := web.New(web.Deps{Plant: g, Editor: g, Control: g, Finder: finding.Finder{Find: g.foundLink}, Version: g.opts.Version, Log: g.log})
 	if err != nil {
 		return err
 	}

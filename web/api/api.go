@@ -12,6 +12,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
+	"fieldferry/web/find"
 	"fieldferry/web/plant"
 	"fieldferry/web/stream"
 )
@@ -21,6 +22,7 @@ type Deps struct {
 	Plant   plant.Plant
 	Editor  plant.Editor
 	Control plant.Control
+	Finder  find.Finder
 	Hub     *stream.Hub
 	Log     *slog.Logger
 }
@@ -57,6 +59,7 @@ func register(mux *http.ServeMux, d Deps) huma.API {
 	o := &operations{d}
 	o.registerReads(a)
 	o.registerWrites(a)
+	o.registerFinds(a)
 	return a
 }
 

@@ -84,7 +84,7 @@ type tagPath struct {
 func (o *operations) tag(_ context.Context, in *tagPath) (*answer[tagDetail], error) {
 	revision := o.Editor.Revision().ID // before the list: see tags
 	tags, generation := o.Plant.Tags()
-	i, ok := find(tags, in.Device, in.Tag)
+	i, ok := findTag(tags, in.Device, in.Tag)
 	if !ok {
 		return nil, unknownTag(in.Device, in.Tag)
 	}
@@ -100,8 +100,8 @@ func (o *operations) tag(_ context.Context, in *tagPath) (*answer[tagDetail], er
 	return &answer[tagDetail]{v}, nil
 }
 
-// find looks a tag up in a list that is sorted by device and name.
-func find(tags []*tag.Tag, device, name string) (int, bool) {
+// findTag looks a tag up in a list that is sorted by device and name.
+func findTag(tags []*tag.Tag, device, name string) (int, bool) {
 	return slices.BinarySearchFunc(tags, device, func(t *tag.Tag, device string) int {
 		return cmp.Or(cmp.Compare(t.Device.Name, device), cmp.Compare(t.Name, name))
 	})
@@ -170,7 +170,7 @@ func (o *operations) read(ctx context.Context, in *tagPath) (*answer[named], err
 	}
 	out := named{Device: in.Device, Name: in.Tag}
 	tags, _ := o.Plant.Tags()
-	i, ok := find(tags, in.Device, in.Tag)
+	i, ok := findTag(tags, in.Device, in.Tag)
 	if ok {
 		out.Unit = tags[i].Unit
 	}

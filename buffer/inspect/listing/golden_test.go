@@ -29,13 +29,13 @@ var update = flag.Bool("update", false, "write what the tests get into testdata"
 
 const dir = "/data"
 
-// words are texts that no compression makes much shorter.
-func words(rnd *rand.Rand) string {
+// words are bytes that no compression makes shorter.
+func words(rnd *rand.Rand) tag.Value {
 	p := make([]byte, 600)
 	for i := range p {
-		p[i] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+-"[rnd.IntN(64)]
+		p[i] = byte(rnd.Uint32())
 	}
-	return string(p)
+	return tag.Bytes(p)
 }
 
 // fill makes a log with several segments, two readers, and the samples of three
@@ -53,7 +53,7 @@ func fill(t *testing.T, m *fault.Machine, samples int) *buffer.Buffer {
 	for n := 0; n < samples; {
 		var s []tag.Sample
 		for range 100 {
-			v := tag.Sample{Tag: tags[n%len(tags)], Value: tag.String(words(rnd)), Read: uint64(n / 3), Time: time.Unix(1_790_000_000, int64(n)*1_234_567).UTC()}
+			v := tag.Sample{Tag: tags[n%len(tags)], Value: words(rnd), Read: uint64(n / 3), Time: time.Unix(1_790_000_000, int64(n)*1_234_567).UTC()}
 			if n%11 == 0 {
 				v.Value, v.Quality = tag.Value{}, tag.BadFor(tag.ReasonTimeout)
 			}
@@ -113,20 +113,23 @@ func settle(t *testing.T, r *buffer.Reader, n int) {
 	}
 }
 
-// segments lists the files of the normal class, oldest first.
+// segments lists the files of the class normal, oldest first.
 func segments(t *testing.T, m *fault.Machine) []string {
 	t.Helper()
+	var out []string
 	in := filepath.Join(dir, "normal")
 	names, err := m.ReadDir(in)
 	if err != nil {
 		t.Fatal(err)
 	}
 	slices.Sort(names)
-	var out []string
 	for _, n := range names {
 		if strings.HasSuffix(n, ".seg") {
 			out = append(out, filepath.Join(in, n))
 		}
+	}
+	if len(out) < 2 {
+		t.Fatalf("segments: %q, want two at least", out)
 	}
 	return out
 }
@@ -286,7 +289,7 @@ func TestContradiction(t *testing.T) {
 	}
 	files := segments(t, m)
 	// The third segment takes the place, and the number, of the second.
-	swapped := strings.Replace(files[2], "00000003-", "00000002-", 1)
+	swapped := strings.Replace(files[2], "/00000003-", "/00000002-", 1)
 	if err := m.Rename(files[2], swapped); err != nil {
 		t.Fatal(err)
 	}

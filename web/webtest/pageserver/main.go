@@ -40,7 +40,7 @@ func run(listen string) error {
 	defer stop()
 	p := webtest.New(time.Now)
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
-	srv, err := web.New(web.Deps{Plant: p, Editor: p, Control: p, Version: "0.1.0-test", Log: log})
+	srv, err := web.New(web.Deps{Plant: p, Editor: p, Control: p, Finder: p, Version: "0.1.0-test", Log: log})
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,23 @@
  */
 
 export interface paths {
+    "/api/detect": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Every plausible way to read some registers */
+        post: operations["detect"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/draft/apply": {
         parameters: {
             query?: never;
@@ -72,6 +89,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/frames": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The frames recorded on a link */
+        get: operations["frames"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/history": {
         parameters: {
             query?: never;
@@ -83,6 +117,23 @@ export interface paths {
         get: operations["history"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/probe": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Lend a link for one request that changes nothing */
+        post: operations["probe"];
         delete?: never;
         options?: never;
         head?: never;
@@ -354,6 +405,27 @@ export interface components {
             message: string;
             value?: unknown;
         };
+        DetectInputBody: {
+            /** @description Of the first register, as a tag map has it: hr:100. */
+            address: string;
+            /** @description The first register that the manual names, where the data begin ahead of it. */
+            asked?: string;
+            /**
+             * Format: int64
+             * @description How many registers the manual names; 0: all.
+             */
+            count?: number;
+            /** @description The registers in hexadecimal, four digits each, at most 125. */
+            data: string;
+            /**
+             * Format: int64
+             * @description How many readings to return.
+             * @default 50
+             */
+            limit?: number;
+            /** @description What the display of the device shows at the same time. */
+            shows?: string;
+        };
         Device: {
             error?: string;
             /**
@@ -434,6 +506,36 @@ export interface components {
              * @description How many were forgotten. What still is so is learnt anew.
              */
             facts: number;
+        };
+        FrameAnswer: {
+            /**
+             * Format: int64
+             * @description In microseconds since 1970 UTC.
+             */
+            at: number;
+            /** @description As they were on the wire, in hexadecimal. */
+            bytes: string;
+            /** @description The gateway sent it. */
+            out: boolean;
+            /** @enum {string} */
+            outcome: "request" | "answer" | "refused" | "late" | "foreign" | "noise" | "echo" | "silence";
+            /** @description Function code and data in hexadecimal; empty: none. */
+            pdu: string;
+            /** @description The frame in words. */
+            text: string;
+            /** Format: int64 */
+            unit: number;
+        };
+        FramesAnswer: {
+            /**
+             * Format: int64
+             * @description When the fault was around which they were kept, in microseconds since 1970 UTC; 0: none.
+             */
+            fault: number;
+            /** @description Oldest first. */
+            frames: components["schemas"]["FrameAnswer"][];
+            kept: string;
+            link: string;
         };
         Health: {
             buffer: components["schemas"]["Chip"];
@@ -550,6 +652,35 @@ export interface components {
             name: string;
             unit: string;
         };
+        ProbeInputBody: {
+            /**
+             * Format: double
+             * @description How long the unit may take to answer.
+             */
+            limit_seconds: number;
+            link: string;
+            /** @description Function code and data in hexadecimal: reads, report server id and device identification. */
+            request: string;
+            /** Format: int64 */
+            unit: number;
+        };
+        Probed: {
+            /** Format: int64 */
+            at: number;
+            /**
+             * Format: int64
+             * @description Of an exception; 0: none.
+             */
+            code: number;
+            /** @description In hexadecimal: of a read the registers or bits alone, else what follows the function code. */
+            data: string;
+            /** @enum {string} */
+            outcome: "answered" | "declined" | "silent" | "garbled";
+            /** @description What happened, in words; empty when it answered. */
+            text: string;
+            /** Format: double */
+            took_seconds: number;
+        };
         Problem: {
             /**
              * @description Stable name of the problem, for programs and for the reference.
@@ -571,6 +702,38 @@ export interface components {
             status: number;
             /** @description The status in words. */
             title: string;
+        };
+        Reading: {
+            address: string;
+            /** @description Types that give the same value now. */
+            also: string[];
+            byte_order: string;
+            /** Format: int64 */
+            length: number;
+            /** @description The tag as a tag map has it. */
+            line: string;
+            /** @description How it agrees with the display: exact, cut off, near, or empty. */
+            match: string;
+            notes: string[];
+            /** Format: double */
+            scale: number;
+            /**
+             * Format: double
+             * @description The higher the more plausible.
+             */
+            score: number;
+            /** @description The scaled value. */
+            shown: string;
+            type: string;
+        };
+        Readings: {
+            /**
+             * Format: int64
+             * @description How many were left out.
+             */
+            more: number;
+            /** @description The best first. */
+            readings: components["schemas"]["Reading"][];
         };
         Report: {
             applied?: components["schemas"]["Revision"];
@@ -774,6 +937,48 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    detect: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DetectInputBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Readings"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     apply: {
         parameters: {
             query?: never;
@@ -979,6 +1184,57 @@ export interface operations {
             };
         };
     };
+    frames: {
+        parameters: {
+            query: {
+                link: string;
+                /** @description Those around the first or the latest fault that was kept; left out: the last ones. */
+                kept?: "first" | "last";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FramesAnswer"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     history: {
         parameters: {
             query?: {
@@ -1001,6 +1257,66 @@ export interface operations {
             };
             /** @description Error */
             default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    probe: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProbeInputBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Probed"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -1,0 +1,118 @@
+// Package retain keeps the logs of a buffer within their bounds of bytes, of age
+// and of the space that is left to others: whole segments go, the oldest of
+// the log whose samples are worth the least, and the record of that is durable
+// before they do.
+//
+// Rules belong to the writer, one goroutine at a time; their methods block as
+// long as the disk does.
+package retain
+
+import (
+	"time"
+
+	"fieldferry/buffer/classlog"
+	"fieldferry/buffer/store"
+)
+
+// Rules are the bounds, and what they hold for.
+type Rules struct {
+	Common   *classlog.Common
+	Logs     []*classlog.Log // the one whose samples go first at the front
+	Main     *classlog.Log   // the one of them that is written to by every run
+	Segment  int64           // bytes of a segment
+	MaxBytes int64
+	MaxAge   time.Duration // 0: no bound
+	MinFree  int64         // bytes; 0: no bound
+
+	floorAt time.Duration // when the free space is looked at again
+}
+
+// floorEvery is how often the free space is looked at.
+const floorEvery = 10 * time.Second
+
+// Keep drops what is too much, and deletes what every reader has settled.
+func (r *Rules) Keep() {
+	for _, l := range r.Logs {
+		l.Trim(false)
+	}
+	r.retireOld()
+	r.retireForFloor()
+	need := r.Segment
+	if r.Main.Writing() {
+		need = 0
+	}
+	r.MakeRoom(need)
+	for _, l := range r.Logs {
+		l.SaveDrops()
+	}
+}
+
+// retireOld drops segments whose youngest sample is older than allowed, by
+// the log's own time. The segment being written is sealed before it holds
+// more than an eighth of that.
+func (r *Rules) retireOld() {
+	age := r.MaxAge
+	if age <= 0 {
+		return
+	}
+	for _, l := range r.Logs {
+		l.RollOld(age / 8)
+		now := r.now()
+		for x, ok := l.Oldest(); ok && now-x.End > age; x, ok = l.Oldest() {
+			l.Retire(x, classlog.ReasonAge)
+		}
+	}
+}
+
+func (r *Rules) now() time.Duration {
+	r.Common.Mu.Lock()
+	defer r.Common.Mu.Unlock()
+	return r.Common.Now
+}
+
+// victim is the segment that goes first when there is too little space: the
+// oldest of the first log that has one which is not written to.
+func (r *Rules) victim() (*classlog.Log, store.Extent, bool) {
+	for _, l := range r.Logs {
+		if x, ok := l.Oldest(); ok {
+			return l, x, true
+		}
+	}
+	return nil, store.Extent{}, false
+}
+
+// retireForFloor drops segments while the disk is fuller than allowed.
+func (r *Rules) retireForFloor() {
+	now := r.now()
+	if r.MinFree <= 0 || now < r.floorAt {
+		return
+	}
+	r.floorAt = now + floorEvery
+	free, err := r.Main.Free()
+	if err != nil {
+		return // the next look may tell
+	}
+	for free < r.MinFree {
+		l, x, ok := r.victim()
+		if !ok {
+			return
+		}
+		l.Retire(x, classlog.ReasonFloor)
+		free += x.Size
+	}
+}
+
+// MakeRoom drops segments so that need more bytes fit.
+func (r *Rules) MakeRoom(need int64) {
+	for {
+		taken := need
+		for _, l := range r.Logs {
+			taken += l.Taken()
+		}
+		l, x, ok := r.victim()
+		if taken <= r.MaxBytes || !ok {
+			return
+		}
+		l.Retire(x, classlog.ReasonBytes)
+	}
+}
