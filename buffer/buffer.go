@@ -223,8 +223,9 @@ func (b *Buffer) numberLocked() (sure bool) {
 		epoch = max(epoch, t.Epoch)
 		b.c.Seq = max(b.c.Seq, t.Seq)
 		clean = clean && t.Clean
-		torn = torn || !t.Clean && !t.Kept
+		torn = torn || !t.Clean && !t.Kept || !t.Empty && b.logs[normal].Tail().Empty // it was taken away
 	}
+	clean = clean && !torn
 	if !clean {
 		epoch++
 	}

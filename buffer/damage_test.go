@@ -7,8 +7,10 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"fieldferry/buffer/segment"
+	"fieldferry/tag"
 )
 
 // damageRig has a log of several sealed segments of many blocks, closed in
@@ -249,4 +251,50 @@ func TestFileGone(t *testing.T) {
 		}
 		g.conserved()
 	}
+}
+
+// TestMainLogGone: when the files of the normal class are taken away, whose
+// log tells of all numbers, none is given again in any class.
+func TestMainLogGone(t *testing.T) {
+	g := newRig(t, rigConfig())
+	r := g.reader("a", StartNow).r
+	device := tag.Device{Name: "pump", Link: &tag.Link{Name: "line1"}}
+	last := Entry{}
+	add := func(class tag.Class, n int) {
+		t.Helper()
+		for range n {
+			s := tag.Sample{Tag: &tag.Tag{Name: "speed", Device: &device, Class: class}, Value: tag.Int(1), Time: time.Unix(1, 0)}
+			if err := g.b.Append([]tag.Sample{s}); err != nil {
+				t.Fatal(err)
+			}
+			es, err := r.Next(t.Context(), nil)
+			if err != nil || len(es) != 1 || es[0].Seq <= last.Seq || es[0].N <= last.N {
+				t.Fatalf("%v after %v (%v)", es, last, err)
+			}
+			last = es[0]
+		}
+		r.Settle(last.Turn)
+	}
+	again := func() {
+		t.Helper()
+		if err := g.b.Close(); err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range g.segments() {
+			if strings.Contains(name, "/normal/") && last.N > 20 {
+				if err := g.m.Remove(name); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		g.open()
+		r = g.readers["a"].r
+	}
+	add(tag.ClassNormal, 10)
+	add(tag.ClassAlarm, 10)
+	again()
+	add(tag.ClassNormal, 100) // of which the log of the alarms knows nothing
+	again()
+	add(tag.ClassNormal, 10)
+	add(tag.ClassAlarm, 10)
 }

@@ -25,6 +25,7 @@ type cursor struct {
 	a    *account.Account
 	from uint64 // the lane begins here,
 	to   uint64 // and ends here
+	over uint64 // samples before it were overtaken in an earlier run
 	next uint64 // count of the log's samples before the one that comes next
 	mark uint64 // next when the filling began
 	skip []frame.Range
@@ -45,6 +46,9 @@ func (c *cursor) init(l *classlog.Log, a *account.Account, back bool) {
 	c.log, c.a, c.disk, c.from, c.to = l, a, l.Cursor(), a.Ord, math.MaxUint64
 	if back {
 		c.to = 0
+	}
+	if n := len(a.Ahead); n > 0 {
+		c.over = a.Ahead[n-1].To
 	}
 	c.restart()
 }
@@ -120,7 +124,7 @@ func (r *Reader) begin(room int) (head uint64, quota int, pause time.Duration, e
 		r.back.cur[i].begin()
 	}
 	if r.split {
-		if r.split = r.splitLocked(); r.split && r.back.more() {
+		if r.split = r.splitLocked(); r.split && r.back.moreLocked() {
 			quota, pause = r.pace.Quota(time.Now(), room)
 		}
 	}
@@ -168,9 +172,14 @@ func (r *Reader) merge(l *lane, dst []Entry, most int, head uint64, back bool) (
 	return dst, pause
 }
 
-// more says that the lane has not come to its end.
-func (l *lane) more() bool {
-	return slices.ContainsFunc(l.cur[:], func(c cursor) bool { return c.next < c.to })
+// moreLocked says that the lane has not come to its end.
+func (l *lane) moreLocked() bool {
+	for i := range l.cur {
+		if c := &l.cur[i]; c.next < c.to && !c.a.Covers(c.next, c.to) {
+			return true
+		}
+	}
+	return false
 }
 
 // emit appends samples of one class up to the number bound.
@@ -179,7 +188,7 @@ func (r *Reader) emit(c *cursor, class tag.Class, dst []Entry, end int, bound ui
 		trust := c.trust.Repair(&c.row.Sample)
 		dst = append(dst, Entry{
 			Seq: c.row.Seq, Epoch: c.epoch, N: c.row.N, Clock: trust, Sample: c.row.Sample,
-			Historical: back || c.next < c.log.RunOrd(),
+			Historical: back || c.next < c.log.RunOrd(), Overtaken: c.next < c.over,
 		})
 		r.note(run{class: class, ord: c.next, n: 1})
 		c.next, c.have = c.next+1, false
@@ -341,6 +350,7 @@ func (r *Reader) handOut(es []Entry, spent int) bool {
 	if len(r.out) > 0 {
 		r.settleLocked(0) // what is gone and comes first
 	}
+	r.left = r.split && r.back.moreLocked()
 	if len(es) > 0 {
 		r.pace.Busy(time.Now())
 		r.pace.Spend(spent)

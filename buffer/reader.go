@@ -46,6 +46,9 @@ type Entry struct {
 	// Historical says that the sample was appended before this run, or comes
 	// from the backlog. Whether another one is news is for the uplink to say.
 	Historical bool
+	// Overtaken says that a sample of the same class which was appended later
+	// was settled before the Reader was opened.
+	Overtaken bool
 }
 
 // Reader takes samples from the log at its own position. Next is for one
@@ -64,6 +67,7 @@ type Reader struct {
 	turn  uint64 // the last one given
 	runs  []run  // handed out or passed over, not settled
 	split bool   // there is a back lane
+	left  bool   // it has samples that were not handed out
 	pace  pace.Bucket
 }
 
@@ -321,6 +325,7 @@ func (r *Reader) rewindLocked() {
 	}
 	r.live.restart()
 	r.back.restart()
+	r.left = r.split && r.back.moreLocked()
 	r.kick()
 }
 

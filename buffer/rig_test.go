@@ -52,6 +52,9 @@ type rigReader struct {
 	done     map[int64]bool // samples that were settled and did not come again
 	first    int64          // the first sample that is for the reader
 	seen     position       // the last of each class that was handed out
+	backlog  position       // the same of the backlog
+	split    int64          // samples below it are the backlog
+	out      map[int64]bool // handed out since the reader was opened, and not taken back; nil: not looked at
 	saved    position       // the same, when last durable
 	low      position       // the position is this or later: after a crash settled may be too much
 	lastSeen int64          // the last of any class
@@ -234,6 +237,20 @@ func (g *rig) check(rr *rigReader, e Entry) {
 	}
 	g.given[e.Seq] = v
 	g.checkNumber(v, &e)
+	if rr.out[v] {
+		g.t.Fatalf("sample %d comes a second time", v)
+	}
+	if rr.out != nil {
+		rr.out[v] = true
+	}
+	if v < rr.split { // of the backlog, which is in order of its own
+		if v <= rr.backlog[want.Tag.Class] || !e.Historical {
+			g.t.Fatalf("sample %d, historical %v, after %d of the backlog before %d", v, e.Historical, rr.backlog[want.Tag.Class], rr.split)
+		}
+		rr.backlog[want.Tag.Class] = v
+		rr.got = append(rr.got, e)
+		return
+	}
 	last := rr.seen[want.Tag.Class]
 	if !g.faulty {
 		last = max(last, rr.lastSeen)
@@ -365,7 +382,14 @@ func (g *rig) rewind(rr *rigReader) {
 // again makes the check of the order begin behind what was settled of each
 // class, and of any class, unless one came later than the others.
 func (rr *rigReader) again(from position) {
-	rr.got, rr.low, rr.seen, rr.lastSeen = nil, from, from, from.all()
+	if rr.out != nil { // what is settled has holes
+		from = position{}
+	}
+	for _, e := range rr.got {
+		v, _ := e.Sample.Value.Integer()
+		delete(rr.out, v)
+	}
+	rr.got, rr.low, rr.seen, rr.lastSeen, rr.backlog = nil, from, from, from.all(), position{}
 	if rr.apart {
 		rr.lastSeen = 0
 	}

@@ -42,6 +42,19 @@ func (r *Reader) SplitLive(p Pace) bool {
 	return ok
 }
 
+// Lanes tells how many samples are not settled in either lane, and whether
+// some of the backlog were not handed out yet. Without a split all are live.
+func (r *Reader) Lanes() (live, backlog uint64, behind bool) {
+	r.b.c.Mu.Lock()
+	defer r.b.c.Mu.Unlock()
+	for c, l := range r.b.logs {
+		back := r.a[c].Pending(r.back.cur[c].to)
+		backlog += back
+		live += r.a[c].Pending(l.OrdLocked()) - back
+	}
+	return live, backlog, r.left
+}
+
 // splitLocked says that the backlog is not settled yet.
 func (r *Reader) splitLocked() bool {
 	for c := range r.a {

@@ -15,6 +15,7 @@ type Stats struct {
 	InFlight    int               // messages on their way
 	Window      int               // how many there may be; 0 while not connected
 	Pending     uint64            // samples in the buffer that are not settled
+	Backlog     uint64            // those of them that live samples go before
 	Delivered   uint64            // samples that the broker has acknowledged
 	Resent      uint64            // samples that were sent more than once
 	Historical  uint64            // samples that were sent as history

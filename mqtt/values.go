@@ -47,7 +47,7 @@ type values struct {
 
 	// Of the pump.
 	buf  []byte
-	last uint64 // number of the last entry that was read
+	last uint64 // highest number that was read, or that need not be
 }
 
 // Idle notes where the buffer's head is.
@@ -55,7 +55,7 @@ func (v *values) Idle() { v.mark() }
 
 func (v *values) mark() {
 	_, head := v.deps.Reader.Pending()
-	v.marks.note(time.Now(), head)
+	v.marks.Note(time.Now(), head)
 }
 
 // Prepare makes the window before the connection, for the first outcome may
@@ -101,12 +101,7 @@ func (v *values) Serve(ctx context.Context, c *wire.Client) (bool, error) {
 		c.Disconnect(wire.WithWill)
 		return false, cause(c, err)
 	}
-	v.boundary = v.marks.boundary(time.Now())
-	v.deps.Reader.Rewind()
-	v.last = 0
-	if n, head := v.deps.Reader.Pending(); n == 0 {
-		v.last = head
-	}
+	v.begin(time.Now())
 	size := v.windowSize()
 	v.setWindow(v.w, size)
 	v.w.Open(size)
@@ -125,7 +120,7 @@ func (v *values) Serve(ctx context.Context, c *wire.Client) (bool, error) {
 	}
 	v.setWindow(nil, 0)
 	v.collect()
-	v.repairs.lost()
+	v.repairs.Lost()
 	v.judge(err, cause(c, err))
 	return v.progress, cause(c, err)
 }
@@ -230,7 +225,7 @@ func (v *values) collect() {
 		now := v.deps.Clock()
 		v.count.add(func(st *Stats) { st.Delivered += s.Taken; st.LastAck = now })
 	}
-	v.repairs.settled(s.Token)
+	v.repairs.Settled(s.Token)
 }
 
 // putAside accounts for a sample that will never be delivered.

@@ -230,7 +230,7 @@ func (a *Account) DropTo(ord uint64, reason string) {
 func (a *Account) Pending(end uint64) uint64 {
 	n := end - min(a.Ord, end)
 	for _, g := range a.Ahead {
-		n -= g.To - g.From
+		n -= min(g.To, end) - min(g.From, end)
 	}
 	return n
 }

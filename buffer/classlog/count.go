@@ -10,12 +10,13 @@ const perEpoch = 1 << 32
 // Without it the memory that outlived the process must tell of each log that
 // was written to, or that no other one was.
 func (c *Common) CountOnLocked(main *Log, others []*Log) {
-	sure := main.tail.Counted
+	sure, none := main.tail.Counted, main.tail.Empty
 	for _, l := range others {
 		t := &l.tail
-		sure = sure && (main.tail.Clean || t.Counted && (t.Kept || t.Untouched))
+		none = none && t.Empty
+		sure = sure && !main.tail.Empty && (main.tail.Clean || t.Counted && (t.Kept || t.Untouched))
 	}
-	if !sure {
+	if !sure && !none {
 		c.Counters.Jump(perEpoch, perEpoch*uint64(main.q.Epoch()-1))
 	}
 }

@@ -87,8 +87,10 @@ func Open(files Files, path string) (*Dir, error) {
 	for _, class := range append(slices.Clone(classes), "") {
 		in := names
 		if class != "" {
-			in, err = files.ReadDir(filepath.Join(path, class))
-			if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			if in, err = files.ReadDir(filepath.Join(path, class)); errors.Is(err, fs.ErrNotExist) {
+				continue // a class that was never used has none
+			}
+			if err != nil {
 				return nil, fmt.Errorf("read directory %q: %w", filepath.Join(path, class), err)
 			}
 		}

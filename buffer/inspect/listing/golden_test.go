@@ -113,16 +113,16 @@ func settle(t *testing.T, r *buffer.Reader, n int) {
 	}
 }
 
-// segments lists the files of the normal class, oldest first.
+// segments lists the files of the class normal, oldest first.
 func segments(t *testing.T, m *fault.Machine) []string {
 	t.Helper()
+	var out []string
 	in := filepath.Join(dir, "normal")
 	names, err := m.ReadDir(in)
 	if err != nil {
 		t.Fatal(err)
 	}
 	slices.Sort(names)
-	var out []string
 	for _, n := range names {
 		if strings.HasSuffix(n, ".seg") {
 			out = append(out, filepath.Join(in, n))

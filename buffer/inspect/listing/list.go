@@ -51,7 +51,7 @@ type Segment struct {
 type Reader struct {
 	Name      string            `json:"name"`
 	Position  uint64            `json:"position"` // samples of the log before the first that it has not settled
-	Ahead     uint64            `json:"ahead"`    // samples beyond it that it has settled
+	Ahead     uint64            `json:"ahead"`    // samples that it has settled behind that one
 	Lag       uint64            `json:"lag"`      // samples that it has not settled
 	Delivered uint64            `json:"delivered"`
 	Filtered  uint64            `json:"filtered"`
