@@ -64,9 +64,8 @@ type Buffer struct {
 	stop chan struct{} // closed by Close
 	done chan struct{} // closed by the commit goroutine
 
-	wmu    sync.Mutex    // the writer: taken before c.Mu, held across disk I/O
-	bounds retain.Rules  // belongs to the writer
-	began  time.Duration // log time when this run did
+	wmu    sync.Mutex   // the writer: taken before c.Mu, held across disk I/O
+	bounds retain.Rules // belongs to the writer
 
 	open  map[string]*Reader // by name; guarded by c.Mu
 	alarm bool               // an alarm was appended that nobody was woken for; guarded by c.Mu
@@ -128,6 +127,7 @@ func open(fs FS, c Config, log *slog.Logger, lim limits) (*Buffer, error) {
 		Common: &b.c, Main: b.logs[normal], Segment: lim.segment,
 		Logs:     []*classlog.Log{b.logs[tag.ClassBulk], b.logs[normal], b.logs[tag.ClassAlarm]},
 		MaxBytes: int64(c.MaxBytes), MaxAge: c.MaxAge, MinFree: int64(c.MinFree),
+		Open: func(name string) bool { return b.open[name] != nil }, Remove: b.removeLocked,
 	}
 	b.begin()
 	if lim.manual {
@@ -207,10 +207,8 @@ func (b *Buffer) begin() {
 	if err != nil && !sure {
 		b.stray()
 	}
-	b.c.Mu.Lock()
-	b.began = b.c.Now
-	b.c.Mu.Unlock()
-	b.retain()
+	b.bounds.Begin()
+	b.bounds.Keep()
 }
 
 // numberLocked sets epoch and numbers of the run behind those of all classes.
@@ -292,7 +290,7 @@ func (b *Buffer) run() {
 			b.wmu.Lock()
 			b.tellTime()
 			b.commitNow()
-			b.retain()
+			b.bounds.Keep()
 			b.wmu.Unlock()
 		}
 	}
@@ -346,7 +344,7 @@ func (b *Buffer) tick() {
 			_ = l.TryCommit() // its error is in Stats and in the log
 		}
 	}
-	b.retain()
+	b.bounds.Keep()
 }
 
 // Append adds samples in order. When it returns nil they survive the end of
@@ -446,7 +444,7 @@ func (b *Buffer) Close() error {
 		return ErrClosed
 	}
 	b.c.Closed = true
-	b.seeLocked(0)
+	b.bounds.SeeLocked(0)
 	b.wakeReadersLocked()
 	for _, l := range b.logs {
 		l.RoomLocked()

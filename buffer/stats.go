@@ -121,7 +121,7 @@ func (s *Stats) addLocked(x *classlog.Stats) {
 }
 
 func (b *Buffer) readerStatsLocked(name string) ReaderStats {
-	r := ReaderStats{Name: name, Open: b.open[name] != nil, Absent: b.absentLocked(name), Account: Account{Dropped: map[string]uint64{}, PutAside: map[string]uint64{}}}
+	r := ReaderStats{Name: name, Open: b.open[name] != nil, Absent: b.bounds.AbsentLocked(name), Account: Account{Dropped: map[string]uint64{}, PutAside: map[string]uint64{}}}
 	for c, l := range b.logs {
 		a := l.BookLocked().Find(name)
 		if a == nil {

@@ -24,7 +24,13 @@ type Rules struct {
 	MaxAge   time.Duration // 0: no bound
 	MinFree  int64         // bytes; 0: no bound
 
+	// Open says that a reader is in use, Remove forgets it and returns how many
+	// samples it had not settled. Both are called with Common.Mu held.
+	Open   func(name string) bool
+	Remove func(name, reason string) uint64
+
 	floorAt time.Duration // when the free space is looked at again
+	began   time.Duration // when this run did
 }
 
 // floorEvery is how often the free space is looked at.
@@ -35,6 +41,7 @@ func (r *Rules) Keep() {
 	for _, l := range r.Logs {
 		l.Trim(false)
 	}
+	r.retireGone()
 	r.retireOld()
 	r.retireForFloor()
 	need := r.Segment
