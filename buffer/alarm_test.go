@@ -21,7 +21,7 @@ func TestAlarmIsSyncedAtOnce(t *testing.T) {
 	}
 	defer b.Close()
 	tags := rigTags(4)
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	if err := b.Append([]tag.Sample{{Tag: tags[0], Value: tag.Int(1)}, {Tag: tags[3], Value: tag.Int(2)}}); err != nil {
 		t.Fatal(err)

@@ -115,7 +115,7 @@ func open(fs FS, c Config, log *slog.Logger, lim limits) (*Buffer, error) {
 		return nil, fmt.Errorf("open buffer %q: %w", c.Dir, errors.Join(err, mkdirErr))
 	}
 	b.lock = lock
-	b.c.FS, b.c.Log, b.c.Kick, b.c.Room = fs, log, b.wake, b.bounds.MakeRoom
+	b.c.FS, b.c.Log, b.c.Kick, b.c.Room = fs, log, b.wake, b.bounds.MakeRoomFor
 	b.c.Clock = fs.Clock()
 	for i := range b.logs {
 		if err := b.openLog(tag.Class(i)); err != nil {

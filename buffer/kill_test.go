@@ -85,6 +85,7 @@ type oracle struct {
 	seqs              map[string]string // sequence number -> sample
 	ends              map[int64]int64   // run -> last sample it told of
 	last              int64             // sample that was handed out last in this run
+	base              int64             // sample that was settled last, as far as it was told, when this run began
 }
 
 func (o *oracle) hear(line string) {
@@ -107,8 +108,13 @@ func (o *oracle) hear(line string) {
 			o.t.Fatalf("sequence number %s was given to sample %s and to %s", f[1], before, f[2])
 		}
 		o.seqs[f[1]] = f[2]
-		if o.last != 0 && !o.follows(o.last, v, 1) {
-			o.t.Fatalf("sample %d after %d", v, o.last)
+		if o.last == 0 {
+			o.base = o.settled
+		}
+		// A kill in the middle of a settlement leaves it done for some of the
+		// classes, and those samples do not come again.
+		if o.last != 0 && !o.follows(o.last, v, 1) && (v <= o.last || !o.follows(o.base, v, 11)) {
+			o.t.Fatalf("sample %d after %d, settled was %d", v, o.last, o.base)
 		}
 		if o.last == 0 && !o.follows(o.settled, v, 11) { // the child may not have told of the last one
 			o.t.Fatalf("the first sample after the kill is %d, settled was %d", v, o.settled)

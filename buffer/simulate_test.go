@@ -112,6 +112,7 @@ func (s *simulation) run(change func(*Config), seed uint64) {
 	if s.fails {
 		g.lim.ring = 32 << 10 // for what waits
 	}
+	g.lim.leastRing = g.lim.ring
 	s.seed = seed
 	work := rand.New(rand.NewPCG(seed, 5))
 	g.open()
@@ -193,7 +194,7 @@ func (s *simulation) cut(g *rig, at *fault.Moment) {
 			s.used++
 			g.fork(fmt.Sprintf("seed %d, operation %d, luck %d", s.seed, op, luck), func(g *rig) {
 				g.m, g.b, g.run = m, nil, g.next
-				g.lim.ring = smallLimits().ring // survive appends much at once
+				g.lim.ring, g.lim.leastRing = smallLimits().ring, smallLimits().leastRing // survive appends much at once
 				survive(g, rnd, s.lossy)
 			})
 			continue
@@ -208,12 +209,16 @@ func (s *simulation) cut(g *rig, at *fault.Moment) {
 // read it.
 type knowledge struct {
 	g    *rig
+	cfg  Config // of the next run
 	must []bool // by sample
 	head uint64 // the last sequence number that was handed out
 }
 
 func know(g *rig) *knowledge {
-	k := &knowledge{g: g, must: make([]bool, g.next)}
+	k := &knowledge{g: g, cfg: g.cfg, must: make([]bool, g.next)}
+	// The next run drops nothing: if it did, its record would cover what the run
+	// before has deleted without one.
+	k.cfg.MaxBytes, k.cfg.MaxAge = 1<<20, 0
 	for v := range g.must {
 		k.must[v] = true
 	}
@@ -229,7 +234,7 @@ func (k *knowledge) check(m *fault.Machine, lossy bool) error {
 	if err := verify(m, k.g.cfg.Dir); err != nil && !errors.Is(err, inspect.ErrNone) {
 		return fmt.Errorf("%w\n%s", err, m.Dump())
 	}
-	b, err := open(m, k.g.cfg, quietLog, k.g.lim)
+	b, err := open(m, k.cfg, quietLog, k.g.lim)
 	if err != nil {
 		return fmt.Errorf("open: %w", err)
 	}

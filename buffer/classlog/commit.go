@@ -217,7 +217,7 @@ func (l *Log) roll() error {
 // drops that have to be recorded.
 func (l *Log) startSegment() error {
 	if !l.Spare() {
-		l.c.Room(l.opt.Segment)
+		l.c.Room(l, l.opt.Segment)
 	}
 	l.c.Mu.Lock()
 	l.q.Prune()

@@ -30,9 +30,11 @@ const (
 type Common struct {
 	FS    disk.FS
 	Log   *slog.Logger
-	Clock disk.Clock       // belongs to the writer
-	Kick  func()           // wakes who commits; does not block
-	Room  func(need int64) // makes room on disk for a segment; belongs to the writer
+	Clock disk.Clock // belongs to the writer
+	Kick  func()     // wakes who commits; does not block
+	// Room makes room on disk for the next segment of a log; belongs to the
+	// writer.
+	Room func(l *Log, need int64)
 
 	Mu     sync.Mutex // guards what follows, and the logs; never held across disk I/O
 	Closed bool

@@ -33,6 +33,13 @@ func (l *Log) Taken() int64 { return l.store.Taken() }
 // Writing says that there is a segment that is written to.
 func (l *Log) Writing() bool { return l.store.Writing() }
 
+// Begun says that the log has a segment, which may be retired as soon as there
+// is another one.
+func (l *Log) Begun() bool {
+	_, _, ok := l.store.First()
+	return ok
+}
+
 // Spare says that the file of the next segment is there, and counted.
 func (l *Log) Spare() bool { return l.store.Spare().Ready() }
 

@@ -319,7 +319,7 @@ func (v *verifier) leave(end int64) {
 
 // zeros says that a piece of the segment holds nothing but zeros.
 func (v *verifier) zeros(from, to int64) bool {
-	buf := make([]byte, 64<<10)
+	buf := make([]byte, min(64<<10, max(0, to-from)))
 	for at := from; at < to; {
 		n, err := v.file.ReadAt(buf[:min(int64(len(buf)), to-at)], at)
 		if len(bytes.Trim(buf[:n], "\x00")) > 0 {

@@ -13,6 +13,10 @@ var (
 	failing = suite{"buffer", "EveryOperationFails"}
 	kills   = suite{"buffer", "KillAtEveryOperation|KillNine"}
 	damage  = suite{"buffer", "PageDestroyed|BitFlips|HeadersGone|EverythingGone|FileGone"}
+	drops   = suite{"buffer", "DropIsDurable|LowerClassGoesFirst"}
+	counts  = suite{"buffer", "CountersGoOn|CounterMoves"}
+	lanes   = suite{"buffer", "LiveFirst|SplitsAreBounded"}
+	wakes   = suite{"buffer", "AlarmIsSynced|OldSpare"}
 	memory  = suite{"buffer/ring", "."}
 	blocks  = suite{"buffer/segment", "."}
 )
@@ -48,15 +52,15 @@ var bugs = []bug{
 	},
 	{
 		"file deleted before its drop is recorded", "buffer/classlog/commit.go",
-		"	if err := l.store.Begin(h, snapshot); err != nil {", "	l.store.Delete()\n	if err := l.store.Begin(h, snapshot); err != nil {", states,
+		"	if err := l.store.Begin(h, snapshot, l.counts()); err != nil {", "	l.store.Delete()\n	if err := l.store.Begin(h, snapshot, l.counts()); err != nil {", drops,
 	},
 	{
 		"file deleted before its drop for age is recorded", "buffer/classlog/retain.go",
-		"	if len(l.w.drops) > 0 {\n		_ = l.TryCommit()", "	l.store.Delete()\n	if len(l.w.drops) > 0 {\n		_ = l.TryCommit()", states,
+		"	if len(l.w.drops) > 0 {\n		_ = l.TryCommit()", "	l.store.Delete()\n	if len(l.w.drops) > 0 {\n		_ = l.TryCommit()", drops,
 	},
 	{
-		"sequence numbers go on after a power cut", "buffer/classlog/recover.go",
-		"		o.Delta += epochGap\n		l.resetLocked(o)", "		l.resetLocked(o)", states,
+		"sequence numbers go on after a power cut", "buffer/buffer.go",
+		"	if torn {\n		b.c.Seq += epochGap\n	}\n", "", states,
 	},
 	{
 		"a failed sync is tried again", "buffer/store/write.go",
@@ -92,16 +96,15 @@ var bugs = []bug{
 	},
 	{
 		"goes on behind a failed sync", "buffer/classlog/commit.go",
-		"l.store.GiveUp(l.diskOrd)", "l.store.GiveUp(l.store.Next())", failing,
+		"l.store.GiveUp(l.diskOrd, l.diskSeq)", "l.store.GiveUp(l.store.Next(), l.diskSeq)", failing,
 	},
 	{
 		"loss in memory not counted", "buffer/classlog/append.go",
 		"		l.book.Lost(h.From, h.To, ReasonDisk)\n", "		l.book.Lost(h.From, h.From, ReasonDisk)\n", faults,
 	},
 	{
-		"damage counted one short", "buffer/reader.go",
-		"s := account.Span{Ord: r.next, N: to - r.next, Kind: account.Lost, Reason: reason}",
-		"s := account.Span{Ord: r.next, N: max(to-r.next, 2) - 1, Kind: account.Lost, Reason: reason}", damage,
+		"damage counted one short", "buffer/lane.go",
+		"n: to - c.next, kind: account.Lost", "n: max(to-c.next, 2) - 1, kind: account.Lost", damage,
 	},
 	{
 		"commit word before the frames", "buffer/ring/ring.go",
@@ -110,14 +113,43 @@ var bugs = []bug{
 	},
 	{
 		"settled in memory only", "buffer/reader.go",
-		"		r.a.Settle(seq)\n		b.log.KeepLocked(r.a)\n", "		r.a.Settle(seq)\n", kills,
+		"		if changed[c] {\n			l.KeepLocked(r.a[c])\n		}\n", "		_, _ = c, l\n", kills,
 	},
 	{
 		"dictionary behind its samples", "buffer/queue/queue.go",
-		"		q.side.save(e, q.log)\n	}\n	why", "	}\n	why", kills,
+		"		q.save(e)\n	}\n	why", "	}\n	why", kills,
 	},
 	{
 		"two processes on one directory", "buffer/fault/fault.go",
 		"	if m.locked[dir] != nil {", "	if m.locked[dir] == m.locked[dir] && false {", faults,
+	},
+	{
+		"higher class dropped first", "buffer/retain/retain.go",
+		"	for _, l := range logs {\n		if x, ok := l.Oldest(); ok {", "	for i := range logs {\n		l := logs[len(logs)-1-i]\n		if x, ok := l.Oldest(); ok {", drops,
+	},
+	{
+		"number of a tag reused after a power cut", "buffer/classlog/count.go",
+		"if !sure && !none {", "if !sure && !none && false {", counts,
+	},
+	{
+		"higher class dropped for a lower one's next segment", "buffer/retain/retain.go",
+		"	if l.Begun() {", "	if false {", drops,
+	},
+	{
+		"alarm not synced at once", "buffer/buffer.go",
+		"b.alarm = b.alarm || class == tag.ClassAlarm", "b.alarm = b.alarm && class == tag.ClassAlarm", wakes,
+	},
+	{
+		"old spare file taken as a segment", "buffer/store/recover.go",
+		"			_ = s.fs.Remove(s.path(name)) // or by the next Allocate\n",
+		"			old := segment.Header{Log: 1, ID: 1}\n			_ = s.fs.Rename(s.path(name), s.path(old.Name()))\n			name = old.Name()\n", wakes,
+	},
+	{
+		"backlog sample handed out twice over both lanes", "buffer/split.go",
+		"live.from, back.to = head, head", "live.from, back.to = head-min(head, 3), head", lanes,
+	},
+	{
+		"position of a lane lost", "buffer/frame/meta.go",
+		"r.Ahead = readRanges(in, r.Ord)", "_ = readRanges(in, r.Ord)", lanes,
 	},
 }

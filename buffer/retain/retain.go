@@ -8,6 +8,7 @@
 package retain
 
 import (
+	"slices"
 	"time"
 
 	"fieldferry/buffer/classlog"
@@ -48,7 +49,7 @@ func (r *Rules) Keep() {
 	if r.Main.Writing() || r.Main.Spare() {
 		need = 0
 	}
-	r.MakeRoom(need)
+	r.makeRoom(r.Logs, need)
 	for _, l := range r.Logs {
 		l.SaveDrops()
 	}
@@ -106,9 +107,9 @@ func (r *Rules) now() time.Duration {
 }
 
 // victim is the segment that goes first when there is too little space: the
-// oldest of the first log that has one which is not written to.
-func (r *Rules) victim() (*classlog.Log, store.Extent, bool) {
-	for _, l := range r.Logs {
+// oldest of the first of the logs that has one which is not written to.
+func victim(logs []*classlog.Log) (*classlog.Log, store.Extent, bool) {
+	for _, l := range logs {
 		if x, ok := l.Oldest(); ok {
 			return l, x, true
 		}
@@ -131,7 +132,7 @@ func (r *Rules) retireForFloor() {
 		free += r.release()
 	}
 	for free < r.MinFree {
-		l, x, ok := r.victim()
+		l, x, ok := victim(r.Logs)
 		if !ok {
 			return
 		}
@@ -140,13 +141,23 @@ func (r *Rules) retireForFloor() {
 	}
 }
 
-// MakeRoom drops segments so that need more bytes fit.
-func (r *Rules) MakeRoom(need int64) {
+// MakeRoomFor drops segments so that need more bytes fit, for the next segment
+// of a log. Nothing that is worth more goes for it while the log has one itself
+// that may go once the next has begun: the bound is passed until the next Keep.
+func (r *Rules) MakeRoomFor(l *classlog.Log, need int64) {
+	logs := r.Logs
+	if l.Begun() {
+		logs = logs[:slices.Index(logs, l)+1]
+	}
+	r.makeRoom(logs, need)
+}
+
+func (r *Rules) makeRoom(logs []*classlog.Log, need int64) {
 	for r.taken()+need > r.MaxBytes {
 		if r.release() > 0 {
 			continue
 		}
-		l, x, ok := r.victim()
+		l, x, ok := victim(logs)
 		if !ok {
 			return
 		}
