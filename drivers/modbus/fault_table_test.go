@@ -90,7 +90,7 @@ var faults = []fault{
 	{what: "exception 10 or 11 of a gateway", does: "a missed answer of that unit alone; the connection stays", play: ofGateway},
 	{what: "one dead unit on a shared line", does: "probed in the gaps of its neighbours, after 1 s, then up to 30 s", play: func(t *testing.T) { deadUnit(t, "rtu"); deadUnit(t, "tcp") }},
 	{what: "device begins anew", does: "reconnected; what it lacks now is found out; its values are taken as they are", play: func(t *testing.T) { everywhere(t, reset) }},
-	{what: "answer that comes twice", does: "the second is dropped and counted", play: func(t *testing.T) { everywhere(t, twice) }},
+	{what: "answer that comes twice", does: "the second is dropped and counted, also where it comes with the next request of the same shape", play: func(t *testing.T) { everywhere(t, twice) }},
 	{what: "write confirmed with another address or value", does: "the outcome is unknown, and said", play: func(t *testing.T) { everywhere(t, unconfirmed) }},
 	{what: "write that is not answered", does: "the outcome is unknown, and said; never sent again", play: func(t *testing.T) { everywhere(t, unanswered) }},
 	{what: "broadcast", does: "sent once, and the line is left alone for the turnaround; the outcome is unknown", test: ". TestBroadcast"},
