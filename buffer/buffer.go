@@ -16,6 +16,8 @@ import (
 	"fieldferry/buffer/frame"
 	"fieldferry/buffer/retain"
 	"fieldferry/buffer/segment"
+	"fieldferry/buffer/settings"
+	"fieldferry/buffer/size"
 	"fieldferry/tag"
 )
 
@@ -24,6 +26,16 @@ type FS = disk.FS
 
 // DirFS is this machine.
 func DirFS() FS { return disk.Dir{} }
+
+// Config says where the log lies and how much of the disk it may take.
+type Config = settings.Config
+
+// Default is the configuration of a gateway that says nothing.
+func Default() Config { return settings.Default() }
+
+// Size is a number of bytes, written 4GiB, 512MiB, 64KiB, 10GB, 10MB, 10kB or
+// as plain bytes.
+type Size = size.Bytes
 
 // ErrClosed is returned by every method after Close.
 var ErrClosed = errors.New("buffer closed")
@@ -52,8 +64,9 @@ type Buffer struct {
 	stop chan struct{} // closed by Close
 	done chan struct{} // closed by the commit goroutine
 
-	wmu    sync.Mutex   // the writer: taken before c.Mu, held across disk I/O
-	bounds retain.Rules // belongs to the writer
+	wmu    sync.Mutex    // the writer: taken before c.Mu, held across disk I/O
+	bounds retain.Rules  // belongs to the writer
+	began  time.Duration // log time when this run did
 
 	open  map[string]*Reader // by name; guarded by c.Mu
 	alarm bool               // an alarm was appended that nobody was woken for; guarded by c.Mu
@@ -194,7 +207,10 @@ func (b *Buffer) begin() {
 	if err != nil && !sure {
 		b.stray()
 	}
-	b.bounds.Keep()
+	b.c.Mu.Lock()
+	b.began = b.c.Now
+	b.c.Mu.Unlock()
+	b.retain()
 }
 
 // numberLocked sets epoch and numbers of the run behind those of all classes.
@@ -276,7 +292,7 @@ func (b *Buffer) run() {
 			b.wmu.Lock()
 			b.tellTime()
 			b.commitNow()
-			b.bounds.Keep()
+			b.retain()
 			b.wmu.Unlock()
 		}
 	}
@@ -330,7 +346,7 @@ func (b *Buffer) tick() {
 			_ = l.TryCommit() // its error is in Stats and in the log
 		}
 	}
-	b.bounds.Keep()
+	b.retain()
 }
 
 // Append adds samples in order. When it returns nil they survive the end of
@@ -430,6 +446,7 @@ func (b *Buffer) Close() error {
 		return ErrClosed
 	}
 	b.c.Closed = true
+	b.seeLocked(0)
 	b.wakeReadersLocked()
 	for _, l := range b.logs {
 		l.RoomLocked()

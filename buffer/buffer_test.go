@@ -41,3 +41,11 @@ func TestReadBack(t *testing.T) {
 		t.Fatalf("got %+v, want 0 of 116 pending", s)
 	}
 }
+
+func TestOpenRefusesABadConfiguration(t *testing.T) {
+	bad := Default()
+	bad.MaxBytes = 1
+	if _, err := Open(DirFS(), bad, quiet()); err == nil {
+		t.Error("opened with a bad configuration")
+	}
+}

@@ -106,6 +106,7 @@ func (b *Buffer) Reader(name string, start Start) (*Reader, error) {
 		r.back.cur[c].init(l, r.a[c], true)
 	}
 	b.open[name] = r
+	b.seeLocked(0)
 	return r, nil
 }
 

@@ -54,6 +54,9 @@ type ClassStats struct {
 type ReaderStats struct {
 	Name string
 	Open bool // in this run
+	// Absent is for how long it has not been in use, by the log's own time,
+	// to the hour. After max_age, or 30 days, it is forgotten.
+	Absent time.Duration
 	Account
 	Classes [classes]Account // by tag.Class
 }
@@ -118,7 +121,7 @@ func (s *Stats) addLocked(x *classlog.Stats) {
 }
 
 func (b *Buffer) readerStatsLocked(name string) ReaderStats {
-	r := ReaderStats{Name: name, Open: b.open[name] != nil, Account: Account{Dropped: map[string]uint64{}, PutAside: map[string]uint64{}}}
+	r := ReaderStats{Name: name, Open: b.open[name] != nil, Absent: b.absentLocked(name), Account: Account{Dropped: map[string]uint64{}, PutAside: map[string]uint64{}}}
 	for c, l := range b.logs {
 		a := l.BookLocked().Find(name)
 		if a == nil {

@@ -12,6 +12,7 @@ package account
 
 import (
 	"slices"
+	"time"
 
 	"fieldferry/buffer/frame"
 )
@@ -68,6 +69,14 @@ func (a *Account) replace(r frame.Reader) {
 	a.Reader = r
 	a.marks = a.marks[:0]
 	a.version++
+}
+
+// See notes that the reader is in use at a log time.
+func (a *Account) See(now time.Duration) {
+	if now > a.Seen {
+		a.Seen = now
+		a.version++
+	}
 }
 
 // Remove marks the reader as gone for good.

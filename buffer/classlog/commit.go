@@ -18,6 +18,7 @@ type writer struct {
 	saved   time.Duration // when accounts were saved
 	retryAt time.Duration
 	backoff time.Duration
+	spareAt time.Duration // when the next segment may be allocated again
 	ledger  ledger
 	kept    bool // this run took over the memory of the one before
 	must    bool // a segment must be begun, though there is nothing to write
@@ -215,7 +216,9 @@ func (l *Log) roll() error {
 // readers, so that it can do without the segments before it, and with the
 // drops that have to be recorded.
 func (l *Log) startSegment() error {
-	l.c.Room(l.opt.Segment)
+	if !l.Spare() {
+		l.c.Room(l.opt.Segment)
+	}
 	l.c.Mu.Lock()
 	l.q.Prune()
 	h := segment.Header{Epoch: l.q.Epoch(), FirstSeq: l.firstSeqLocked(), Clock: frame.Clock{Log: l.c.Now, Clock: l.c.Clock}}

@@ -23,6 +23,7 @@ const (
 	ReasonFloor   = "min free" // the disk was as full as it may be
 	ReasonDisk    = "disk"     // the disk could not be written for too long
 	ReasonRemoved = "removed"  // their reader is no more
+	ReasonGone    = "gone"     // their reader was not in use for too long
 )
 
 // Common is what the logs of a buffer have in common.

@@ -33,6 +33,39 @@ func (l *Log) Taken() int64 { return l.store.Taken() }
 // Writing says that there is a segment that is written to.
 func (l *Log) Writing() bool { return l.store.Writing() }
 
+// Spare says that the file of the next segment is there, and counted.
+func (l *Log) Spare() bool { return l.store.Spare().Ready() }
+
+// Release gives the space of the next segment's file back, and returns it.
+func (l *Log) Release() int64 {
+	if !l.Spare() {
+		return 0
+	}
+	l.store.Spare().Release()
+	return l.opt.Segment
+}
+
+// Prepare allocates the file of the next segment while the one that is written
+// to still has room, if room says that the disk may be used so far. What fails
+// is tried again later: the segment itself will tell.
+func (l *Log) Prepare(room func(need int64) bool) {
+	l.c.Mu.Lock()
+	now, failing := l.c.Now, l.health.failing != nil
+	l.c.Mu.Unlock()
+	if failing || now < l.w.spareAt || l.Spare() || !l.store.WantsSpare() {
+		return
+	}
+	l.w.spareAt = now + maxBackoff
+	if !room(l.opt.Segment) {
+		return
+	}
+	if err := l.store.Spare().Allocate(); err != nil {
+		l.c.Log.Warn("the buffer's next segment cannot be allocated ahead", "class", l.opt.Class, "err", err)
+		return
+	}
+	l.w.spareAt = 0
+}
+
 // Free returns how many bytes others may still write to the disk.
 func (l *Log) Free() (int64, error) { return l.store.Free() }
 

@@ -39,6 +39,7 @@ type Reader struct {
 	Ord       uint64 // samples appended to the log up to its position
 	Delivered uint64
 	Filtered  uint64
+	Seen      time.Duration // log time when it was last known to be in use
 	Dropped   []Count
 	PutAside  []Count
 	Ahead     []Range // settled beyond the position, in order, apart from each other
@@ -52,7 +53,7 @@ func (r *Reader) Append(dst []byte) []byte { return appendFrame(dst, opReader, r
 func (r *Reader) AppendCell(p []byte) []byte {
 	p = append(p, flag(r.Removed))
 	p = appendString(p, r.Name)
-	for _, v := range [...]uint64{r.Start, r.Ord, r.Delivered, r.Filtered} {
+	for _, v := range [...]uint64{r.Start, r.Ord, r.Delivered, r.Filtered, uint64(r.Seen)} {
 		p = binary.AppendUvarint(p, v)
 	}
 	p = appendCounts(p, r.Dropped)
@@ -80,6 +81,7 @@ func readReader(in *reader) Reader {
 	r := Reader{Removed: in.byte()&1 != 0, Name: in.string()}
 	r.Start, r.Ord = in.uvarint(), in.uvarint()
 	r.Delivered, r.Filtered = in.uvarint(), in.uvarint()
+	r.Seen = time.Duration(in.uvarint())
 	r.Dropped, r.PutAside = readCounts(in), readCounts(in)
 	r.Ahead = readRanges(in, r.Ord)
 	return r

@@ -13,16 +13,13 @@ func (d *Dir) verifyNumbers(ctx context.Context, sum *Summary, tell func(Finding
 		sum.Findings[Fault]++
 		tell(Finding{Level: Fault, File: s.File, Offset: -1, Text: fmt.Sprintf(format, args...)})
 	}
-	var before struct {
-		seq   uint64
-		class string
-	}
+	var before Sample
 	counters := map[string]uint64{}
 	_, err := d.Samples(ctx, Filter{}, func(s *Sample) error {
-		if s.Seq == before.seq && s.Class != before.class {
-			fault(s, "the sequence number %d is that of a sample of %s, and of one of %s", s.Seq, before.class, s.Class)
+		if s.Seq == before.Seq && s.Class != before.Class {
+			fault(s, "the sequence number %d is that of a sample of %s, and of one of %s", s.Seq, before.Class, s.Class)
 		}
-		before.seq, before.class = s.Seq, s.Class
+		before = *s
 		if s.N == 0 {
 			return nil
 		}

@@ -38,13 +38,41 @@ func (r *Rules) Keep() {
 	r.retireOld()
 	r.retireForFloor()
 	need := r.Segment
-	if r.Main.Writing() {
+	if r.Main.Writing() || r.Main.Spare() {
 		need = 0
 	}
 	r.MakeRoom(need)
 	for _, l := range r.Logs {
 		l.SaveDrops()
 	}
+	for _, l := range r.Logs {
+		l.Prepare(r.roomy)
+	}
+}
+
+// roomy says that need more bytes fit without a sample being dropped for them.
+func (r *Rules) roomy(need int64) bool {
+	if r.taken()+need > r.MaxBytes {
+		return false
+	}
+	free, err := r.Main.Free()
+	return err != nil || free >= r.MinFree+need
+}
+
+// taken is what the logs take of the disk.
+func (r *Rules) taken() (n int64) {
+	for _, l := range r.Logs {
+		n += l.Taken()
+	}
+	return n
+}
+
+// release gives back what was only allocated ahead.
+func (r *Rules) release() (n int64) {
+	for _, l := range r.Logs {
+		n += l.Release()
+	}
+	return n
 }
 
 // retireOld drops segments whose youngest sample is older than allowed, by
@@ -92,6 +120,9 @@ func (r *Rules) retireForFloor() {
 	if err != nil {
 		return // the next look may tell
 	}
+	if free < r.MinFree {
+		free += r.release()
+	}
 	for free < r.MinFree {
 		l, x, ok := r.victim()
 		if !ok {
@@ -104,13 +135,12 @@ func (r *Rules) retireForFloor() {
 
 // MakeRoom drops segments so that need more bytes fit.
 func (r *Rules) MakeRoom(need int64) {
-	for {
-		taken := need
-		for _, l := range r.Logs {
-			taken += l.Taken()
+	for r.taken()+need > r.MaxBytes {
+		if r.release() > 0 {
+			continue
 		}
 		l, x, ok := r.victim()
-		if taken <= r.MaxBytes || !ok {
+		if !ok {
 			return
 		}
 		l.Retire(x, classlog.ReasonBytes)

@@ -17,6 +17,7 @@ import (
 	"fieldferry/buffer/disk"
 	"fieldferry/buffer/frame"
 	"fieldferry/buffer/segment"
+	"fieldferry/buffer/spare"
 	"fieldferry/buffer/tally"
 )
 
@@ -48,7 +49,7 @@ type Tail struct {
 // Open reads what earlier runs left in dir. It fails only if dir is there and
 // cannot be listed. Segments take limit bytes, files that are set aside at most aside.
 func Open(fs disk.FS, dir string, limit, aside int64, log *slog.Logger) (*Store, Tail, error) {
-	s := &Store{fs: fs, dir: dir, limit: limit, aside: aside, log: log, pack: column.NewPacker()}
+	s := &Store{spare: spare.New(fs, dir, limit), fs: fs, dir: dir, limit: limit, aside: aside, log: log, pack: column.NewPacker()}
 	names, err := fs.ReadDir(dir)
 	if err != nil && !errors.Is(err, iofs.ErrNotExist) { // it is made with the first segment
 		return nil, Tail{}, err
@@ -76,6 +77,9 @@ func (s *Store) Void(ord, seq uint64) {
 func (s *Store) list(names []string) {
 	byLog := map[uint64][]*file{}
 	for _, name := range names {
+		if name == spare.Name {
+			_ = s.fs.Remove(s.path(name)) // or by the next Allocate
+		}
 		if strings.HasSuffix(name, Suffix) {
 			s.usage.Aside++
 			s.usage.AsideBytes += s.fileSize(name)

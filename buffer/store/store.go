@@ -22,6 +22,7 @@ import (
 	"fieldferry/buffer/disk"
 	"fieldferry/buffer/latency"
 	"fieldferry/buffer/segment"
+	"fieldferry/buffer/spare"
 )
 
 // Suffix marks files that were set aside because something in them cannot be
@@ -39,6 +40,8 @@ type Store struct {
 
 	w    active         // belongs to the writer
 	pack *column.Packer // as well
+
+	spare *spare.File
 
 	mu     sync.Mutex // guards everything below, and what it says of segments
 	segs   []*file    // oldest first; the last one is, or was, being written
@@ -78,6 +81,9 @@ func (s *Store) Usage() Usage {
 	for _, f := range s.segs {
 		u.Bytes += f.size
 	}
+	if s.spare.Ready() {
+		u.Bytes += s.limit
+	}
 	return u
 }
 
@@ -91,6 +97,15 @@ func (s *Store) SetID(id uint64) { s.id = id }
 func (s *Store) Taken() int64 {
 	u := s.Usage()
 	return u.Bytes + min(u.AsideBytes, s.aside)
+}
+
+// Spare is the file of the next segment.
+func (s *Store) Spare() *spare.File { return s.spare }
+
+// WantsSpare says that the segment that is being written is in its last
+// quarter.
+func (s *Store) WantsSpare() bool {
+	return s.w.file != nil && 4*(s.w.off+int64(len(s.w.out))) >= 3*s.limit
 }
 
 // SegmentSize is the size of a segment that is being written.

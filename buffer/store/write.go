@@ -67,7 +67,7 @@ func (s *Store) Begin(h segment.Header, snapshot, counts [][]byte) error {
 	if err != nil {
 		return fmt.Errorf("begin segment %q: %w", f.name, err)
 	}
-	df, err := s.fs.Create(s.path(f.name), s.limit)
+	df, err := s.spare.Use(f.name)
 	if err != nil {
 		return fmt.Errorf("begin segment %q: %w", f.name, err)
 	}
@@ -356,6 +356,7 @@ func (s *Store) putFooter(nextSeq uint64, clean bool) error {
 
 // Close lets go of the file that is being written, if there is one.
 func (s *Store) Close() error {
+	s.spare.Release()
 	if s.w.file == nil {
 		return nil
 	}
