@@ -62,7 +62,7 @@ func BenchmarkNextLive(b *testing.B) {
 				b.Fatal(err)
 			}
 		}
-		r.Settle(dst[len(dst)-1].Seq)
+		r.Settle(dst[len(dst)-1].Turn)
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*100), "ns/sample")
 }
@@ -119,7 +119,7 @@ func TestNoAllocations(t *testing.T) {
 				t.Fatalf("%d of %d samples came: %v: %+v", len(dst), len(s), err, g.b.Stats())
 			}
 		}
-		a.r.Settle(dst[len(dst)-1].Seq)
+		a.r.Settle(dst[len(dst)-1].Turn)
 	})
 	if n > 0 {
 		t.Errorf("%v allocations for three samples, want none", n)

@@ -6,11 +6,18 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math/rand/v2"
+	"path/filepath"
 	"sync"
 	"time"
 
 	"fieldferry/buffer/classlog"
 	"fieldferry/buffer/disk"
+	"fieldferry/buffer/frame"
+	"fieldferry/buffer/retain"
+	"fieldferry/buffer/segment"
+	"fieldferry/buffer/settings"
+	"fieldferry/buffer/size"
 	"fieldferry/tag"
 )
 
@@ -20,6 +27,16 @@ type FS = disk.FS
 // DirFS is this machine.
 func DirFS() FS { return disk.Dir{} }
 
+// Config says where the log lies and how much of the disk it may take.
+type Config = settings.Config
+
+// Default is the configuration of a gateway that says nothing.
+func Default() Config { return settings.Default() }
+
+// Size is a number of bytes, written 4GiB, 512MiB, 64KiB, 10GB, 10MB, 10kB or
+// as plain bytes.
+type Size = size.Bytes
+
 // ErrClosed is returned by every method after Close.
 var ErrClosed = errors.New("buffer closed")
 
@@ -27,39 +44,50 @@ var ErrClosed = errors.New("buffer closed")
 // directory.
 var ErrLocked = disk.ErrLocked
 
+// classes is how many classes there are, each with a log of its own; normal
+// is the one whose log also says which readers there are, and where the
+// numbers of a run begin.
+const (
+	classes = int(tag.ClassAlarm) + 1
+	normal  = tag.ClassNormal
+)
+
 // Buffer is an open log. See the package comment.
 type Buffer struct {
 	c    classlog.Common
 	cfg  Config
 	lim  limits
 	lock io.Closer
-	log  *classlog.Log
+	logs [classes]*classlog.Log // by class
 
 	kick chan struct{} // capacity 1; wakes the commit goroutine
 	stop chan struct{} // closed by Close
 	done chan struct{} // closed by the commit goroutine
 
-	wmu     sync.Mutex    // the writer: taken before c.Mu, held across disk I/O
-	floorAt time.Duration // when the free space is looked at again
+	wmu    sync.Mutex   // the writer: taken before c.Mu, held across disk I/O
+	bounds retain.Rules // belongs to the writer
 
-	open []*Reader // guarded by c.Mu
+	open  map[string]*Reader // by name; guarded by c.Mu
+	alarm bool               // an alarm was appended that nobody was woken for; guarded by c.Mu
 }
 
 // limits are sizes and times that tests make smaller.
 type limits struct {
-	segment  int64
-	ring     int
-	batch    int           // bytes that are written without waiting for the tick
-	patience time.Duration // how long Append waits for a busy disk
-	manual   bool          // no commit goroutine: the test calls tick
+	segment   int64
+	ring      int
+	leastRing int
+	batch     int           // bytes that are written without waiting for the tick
+	patience  time.Duration // how long Append waits for a busy disk
+	manual    bool          // no commit goroutine: the test calls tick
 }
 
 func defaultLimits(c Config) limits {
 	return limits{
-		segment:  min(max(int64(c.MaxBytes)/16, 1<<20), 16<<20),
-		ring:     8 << 20,
-		batch:    1 << 20,
-		patience: 5 * time.Second,
+		segment:   min(max(int64(c.MaxBytes)/16, 1<<20), 16<<20),
+		ring:      8 << 20,
+		leastRing: 1 << 20,
+		batch:     1 << 20,
+		patience:  5 * time.Second,
 	}
 }
 
@@ -78,7 +106,7 @@ func Open(fs FS, c Config, log *slog.Logger) (*Buffer, error) {
 
 func open(fs FS, c Config, log *slog.Logger, lim limits) (*Buffer, error) {
 	b := &Buffer{
-		cfg: c, lim: lim,
+		cfg: c, lim: lim, open: map[string]*Reader{},
 		kick: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}),
 	}
 	mkdirErr := fs.MkdirAll(c.Dir)
@@ -87,14 +115,19 @@ func open(fs FS, c Config, log *slog.Logger, lim limits) (*Buffer, error) {
 		return nil, fmt.Errorf("open buffer %q: %w", c.Dir, errors.Join(err, mkdirErr))
 	}
 	b.lock = lock
-	b.c.FS, b.c.Log, b.c.Kick, b.c.Room = fs, log, b.wake, b.makeRoom
+	b.c.FS, b.c.Log, b.c.Kick, b.c.Room = fs, log, b.wake, b.bounds.MakeRoom
 	b.c.Clock = fs.Clock()
-	b.log, err = classlog.Open(&b.c, classlog.Options{
-		Dir: c.Dir, RuntimeDir: c.RuntimeDir, Segment: lim.segment, Aside: int64(c.MaxBytes) / 4,
-		Ring: lim.ring, Batch: lim.batch, Patience: lim.patience,
-	})
-	if err != nil {
-		return nil, fmt.Errorf("open buffer %q: %w", c.Dir, errors.Join(err, lock.Close()))
+	for i := range b.logs {
+		if err := b.openLog(tag.Class(i)); err != nil {
+			return nil, fmt.Errorf("open buffer %q: %w", c.Dir, errors.Join(err, lock.Close()))
+		}
+	}
+	b.warnOfOthers()
+	b.bounds = retain.Rules{
+		Common: &b.c, Main: b.logs[normal], Segment: lim.segment,
+		Logs:     []*classlog.Log{b.logs[tag.ClassBulk], b.logs[normal], b.logs[tag.ClassAlarm]},
+		MaxBytes: int64(c.MaxBytes), MaxAge: c.MaxAge, MinFree: int64(c.MinFree),
+		Open: func(name string) bool { return b.open[name] != nil }, Remove: b.removeLocked,
 	}
 	b.begin()
 	if lim.manual {
@@ -105,11 +138,141 @@ func open(fs FS, c Config, log *slog.Logger, lim limits) (*Buffer, error) {
 	return b, nil
 }
 
+// warnOfOthers tells of segments in the directory itself, where format 1 had
+// them. They are left alone.
+func (b *Buffer) warnOfOthers() {
+	names, err := b.c.FS.ReadDir(b.cfg.Dir)
+	if err != nil {
+		return // the logs have told, or will
+	}
+	var h segment.Header
+	others := 0
+	for _, name := range names {
+		if h.ParseName(name) {
+			others++
+		}
+	}
+	if others > 0 {
+		b.c.Log.Warn("segments of format 1 are left alone: their samples are not delivered, and they may be deleted", "dir", b.cfg.Dir, "files", others)
+	}
+}
+
+// openLog opens the log of one class, in a directory of its own.
+func (b *Buffer) openLog(class tag.Class) (err error) {
+	name, ring, id := class.String(), b.lim.ring, uint64(0)
+	if class != normal {
+		ring = max(b.lim.ring/4, b.lim.leastRing)
+		id = b.logs[normal].ID() + uint64(class)
+	}
+	runtime := b.cfg.RuntimeDir
+	if runtime != "" {
+		runtime = filepath.Join(runtime, name)
+	}
+	b.logs[class], err = classlog.Open(&b.c, classlog.Options{
+		Class: name, Dir: filepath.Join(b.cfg.Dir, name), RuntimeDir: runtime,
+		Segment: b.lim.segment, Aside: int64(b.cfg.MaxBytes) / 4,
+		Ring: ring, Batch: b.lim.batch, Patience: b.lim.patience,
+	}, id)
+	return err
+}
+
+// epochGap is how far the sequence numbers jump after an unclean start: more
+// than one run can have given without making any of them durable.
+const epochGap = 1 << 38
+
+// strayRange is how far apart runs begin whose start is not durable. Two of
+// them repeat numbers if one begins within the samples of the other: with a
+// million samples each that is less likely than 1 in 100 million. Some thirty
+// such runs stay below 2^53, up to which JavaScript counts exactly.
+const strayRange = 1 << 48
+
+// begin makes the start of this run durable: the epoch and the sequence
+// numbers it begins with must never be given again, and are only given once
+// this has succeeded or, on a disk that cannot be written, at a distance that
+// only chance could repeat.
 func (b *Buffer) begin() {
 	b.wmu.Lock()
 	defer b.wmu.Unlock()
-	b.log.Begin()
-	b.retain()
+	b.c.Mu.Lock()
+	b.c.NoteClockLocked(b.logs[:])
+	sure := b.numberLocked()
+	b.c.CountOnLocked(b.logs[normal], b.logs[1:])
+	b.alignLocked()
+	b.c.Mu.Unlock()
+	b.logs[normal].Must()
+	err := b.logs[normal].Begin()
+	for _, l := range b.logs {
+		_ = l.Begin() // its error is in Stats and in the log
+	}
+	if err != nil && !sure {
+		b.stray()
+	}
+	b.bounds.Begin()
+	b.bounds.Keep()
+}
+
+// numberLocked sets epoch and numbers of the run behind those of all classes.
+// It reports whether no number can be given twice even if the start is not
+// durable: what outlived the process knows them all.
+func (b *Buffer) numberLocked() (sure bool) {
+	epoch, clean, torn := uint32(0), true, false
+	for _, l := range b.logs {
+		t := l.Tail()
+		epoch = max(epoch, t.Epoch)
+		b.c.Seq = max(b.c.Seq, t.Seq)
+		clean = clean && t.Clean
+		torn = torn || !t.Clean && !t.Kept || !t.Empty && b.logs[normal].Tail().Empty // it was taken away
+	}
+	clean = clean && !torn
+	if !clean {
+		epoch++
+	}
+	if torn {
+		b.c.Seq += epochGap
+	}
+	b.c.Base = b.c.Seq
+	for _, l := range b.logs {
+		l.StartLocked(epoch)
+	}
+	return !torn && b.logs[normal].Tail().Kept
+}
+
+// alignLocked gives every reader that the normal log knows an account in the
+// other ones, and ends accounts that were left behind when their reader was
+// removed. A log that has none for a reader has none of its samples settled:
+// the first that were written to it came later than the reader.
+func (b *Buffer) alignLocked() {
+	for _, a := range b.logs[normal].BookLocked().Accounts {
+		for c := range b.logs[1:] {
+			if !a.Removed {
+				b.accountLocked(tag.Class(c+1), a.Name, StartOldest, true)
+			}
+		}
+	}
+	if !b.logs[normal].KnownLocked() {
+		return
+	}
+	for _, l := range b.logs[1:] {
+		for _, a := range l.BookLocked().Accounts {
+			if !a.Removed && b.logs[normal].BookLocked().Find(a.Name) == nil {
+				l.RemoveLocked(a, classlog.ReasonRemoved)
+			}
+		}
+	}
+}
+
+// stray moves the sequence numbers of a run that could not make its start
+// durable: should this run end without a trace, the next one must not give
+// the same ones again. Those of a run that goes on from an earlier one start
+// where that one did, durably.
+func (b *Buffer) stray() {
+	b.c.Mu.Lock()
+	defer b.c.Mu.Unlock()
+	by := rand.Uint64N(strayRange) // the same, or counters would not grow with sequence numbers
+	b.c.Seq += epochGap + by
+	b.c.Base = b.c.Seq
+	b.c.CountOnAfterLocked(by)
+	b.c.Log.Warn("the buffer starts without a disk: sequence numbers jump", "next", b.c.Seq+1)
 }
 
 // run commits, ages and drops until Close.
@@ -125,11 +288,43 @@ func (b *Buffer) run() {
 			b.tick()
 		case <-b.kick:
 			b.wmu.Lock()
-			_ = b.log.TryCommit() // its error is in Stats and in the log
-			b.retain()
+			b.tellTime()
+			b.commitNow()
+			b.bounds.Keep()
 			b.wmu.Unlock()
 		}
 	}
+}
+
+// commitNow commits alarms, and what is too much to wait for the tick.
+func (b *Buffer) commitNow() {
+	for c, l := range b.logs {
+		b.c.Mu.Lock()
+		now := tag.Class(c) == tag.ClassAlarm || l.FullLocked() || l.WaitedForLocked()
+		b.c.Mu.Unlock()
+		if now {
+			_ = l.TryCommit() // its error is in Stats and in the log
+		}
+	}
+}
+
+// Drops returns what was dropped of each class before every reader had it,
+// the last 64 times, oldest first. Older ones are in Stats alone.
+func (b *Buffer) Drops() (drops []Drop) {
+	b.wmu.Lock()
+	defer b.wmu.Unlock()
+	for c, l := range b.logs {
+		for _, d := range l.Drops() {
+			drops = append(drops, Drop{Class: tag.Class(c), Drop: d})
+		}
+	}
+	return drops
+}
+
+// Drop is the record of samples that are gone. ID counts those of its class.
+type Drop struct {
+	Class tag.Class
+	frame.Drop
 }
 
 func (b *Buffer) wake() {
@@ -144,10 +339,12 @@ func (b *Buffer) tick() {
 	b.wmu.Lock()
 	defer b.wmu.Unlock()
 	b.tellTime()
-	if b.log.Due() {
-		_ = b.log.TryCommit() // its error is in Stats and in the log
+	for i := range b.logs { // the normal log last: it says which readers there are
+		if l := b.logs[classes-1-i]; l.Due() {
+			_ = l.TryCommit() // its error is in Stats and in the log
+		}
 	}
-	b.retain()
+	b.bounds.Keep()
 }
 
 // Append adds samples in order. When it returns nil they survive the end of
@@ -160,17 +357,29 @@ func (b *Buffer) tick() {
 func (b *Buffer) Append(s []tag.Sample) error {
 	b.c.Mu.Lock()
 	err := b.appendLocked(s)
-	direct, full := b.log.DirectLocked(), b.log.FullLocked()
+	direct, full := false, b.alarm
+	b.alarm = false
+	for _, l := range b.logs {
+		direct = direct || l.DirectLocked()
+		full = full || l.FullLocked()
+	}
 	b.c.Mu.Unlock()
 	if direct {
-		b.wmu.Lock()
-		b.log.WriteThrough()
-		b.wmu.Unlock()
+		b.writeThrough()
 	}
 	if full {
 		b.wake()
 	}
 	return err
+}
+
+// writeThrough writes what no shared memory keeps.
+func (b *Buffer) writeThrough() {
+	b.wmu.Lock()
+	defer b.wmu.Unlock()
+	for _, l := range b.logs {
+		l.WriteThrough()
+	}
 }
 
 func (b *Buffer) appendLocked(s []tag.Sample) error {
@@ -182,7 +391,12 @@ func (b *Buffer) appendLocked(s []tag.Sample) error {
 		if s[i].Tag == nil {
 			return fmt.Errorf("append sample %d of %d: it has no tag", i+1, len(s))
 		}
-		b.log.AddLocked(&s[i])
+		class := s[i].Tag.Class
+		if int(class) >= classes {
+			class = normal
+		}
+		b.logs[class].AddLocked(&s[i])
+		b.alarm = b.alarm || class == tag.ClassAlarm
 	}
 	return nil
 }
@@ -208,7 +422,16 @@ func (b *Buffer) Sync(ctx context.Context) error {
 	if closed {
 		return ErrClosed
 	}
-	return b.log.Commit()
+	return b.commit()
+}
+
+// commit makes everything durable. The normal log comes last: what it says of
+// readers holds for the others.
+func (b *Buffer) commit() (err error) {
+	for i := range b.logs {
+		err = errors.Join(err, b.logs[classes-1-i].Commit())
+	}
+	return err
 }
 
 // Close makes everything durable and ends the log's use by this process.
@@ -221,8 +444,11 @@ func (b *Buffer) Close() error {
 		return ErrClosed
 	}
 	b.c.Closed = true
+	b.bounds.SeeLocked(0)
 	b.wakeReadersLocked()
-	b.log.RoomLocked()
+	for _, l := range b.logs {
+		l.RoomLocked()
+	}
 	b.c.Mu.Unlock()
 	close(b.stop)
 	<-b.done
@@ -230,7 +456,10 @@ func (b *Buffer) Close() error {
 	b.wmu.Lock()
 	defer b.wmu.Unlock()
 	b.tellTime()
-	err := b.log.Close()
+	var err error
+	for i := range b.logs {
+		err = errors.Join(err, b.logs[classes-1-i].Close())
+	}
 	if err != nil {
 		err = fmt.Errorf("close buffer %q: %w", b.cfg.Dir, err)
 	}
@@ -244,8 +473,9 @@ func (b *Buffer) tellTime() {
 	defer b.c.Mu.Unlock()
 	b.c.Now += b.c.Clock.Until(c)
 	b.c.Clock = c
+	b.c.NoteClockLocked(b.logs[:])
 }
 
 // ID names the log: 16 hexadecimal digits, drawn at random when it was made.
 // Together with a sequence number it names a sample for ever.
-func (b *Buffer) ID() string { return fmt.Sprintf("%016x", b.log.ID()) }
+func (b *Buffer) ID() string { return fmt.Sprintf("%016x", b.logs[normal].ID()) }

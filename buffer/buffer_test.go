@@ -30,7 +30,7 @@ func TestReadBack(t *testing.T) {
 	if s := g.stats("a"); s.Pending != 65 || g.b.Stats().Epoch != 1 {
 		t.Fatalf("after a clean restart: pending %d, want 65; epoch %d, want 1", s.Pending, g.b.Stats().Epoch)
 	}
-	a.lastSeen = a.settled
+	a.seenTo(a.settled)
 	if n := g.read(a, 1000); n != 65 {
 		t.Fatalf("got %d samples after the restart, want 65", n)
 	}
@@ -39,5 +39,13 @@ func TestReadBack(t *testing.T) {
 	g.settle(a, 1000)
 	if s := g.stats("a"); s.Pending != 0 || s.Appended != 116 {
 		t.Fatalf("got %+v, want 0 of 116 pending", s)
+	}
+}
+
+func TestOpenRefusesABadConfiguration(t *testing.T) {
+	bad := Default()
+	bad.MaxBytes = 1
+	if _, err := Open(DirFS(), bad, quiet()); err == nil {
+		t.Error("opened with a bad configuration")
 	}
 }

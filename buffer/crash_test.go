@@ -118,6 +118,7 @@ func faultyRig(t *testing.T, change func(*Config), plan func(op int, kind, name 
 	cfg := rigConfig()
 	change(&cfg)
 	g := emptyRig(t, cfg)
+	g.faulty = true
 	g.m.Plan(plan)
 	for try := 0; ; try++ {
 		b, err := open(g.m, g.cfg, quiet(), g.lim)

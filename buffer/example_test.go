@@ -49,7 +49,7 @@ func Example() {
 	for _, e := range entries {
 		fmt.Println(e.Seq, e.Sample.Tag.Path(), e.Sample.Value)
 	}
-	plant.Settle(entries[len(entries)-1].Seq)
+	plant.Settle(entries[len(entries)-1].Turn)
 	s := b.Stats().Readers[0]
 	fmt.Println(s.Name, "delivered", s.Delivered, "pending", s.Pending)
 	// Output:

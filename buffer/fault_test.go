@@ -35,8 +35,8 @@ func TestFullDisk(t *testing.T) {
 				g.tick()
 			}
 			st := g.b.Stats()
-			if st.Degraded == nil || !errors.Is(st.Degraded, syscall.ENOSPC) || st.InMemory > g.lim.ring {
-				t.Fatalf("degraded %v, %d bytes in memory, want ENOSPC and at most %d", st.Degraded, st.InMemory, g.lim.ring)
+			if st.Degraded == nil || !errors.Is(st.Degraded, syscall.ENOSPC) || st.InMemory > classes*g.lim.ring {
+				t.Fatalf("degraded %v, %d bytes in memory, want ENOSPC and at most %d", st.Degraded, st.InMemory, classes*g.lim.ring)
 			}
 			g.m.Plan(nil)
 			for range 200 {
@@ -145,7 +145,7 @@ func TestStartWithoutDisk(t *testing.T) {
 		g.m.Plan(broken)
 		g.open()
 		g.append(10)
-		a.lastSeen = a.settled
+		a.seenTo(a.settled)
 		if n := g.read(a, 100); n != 10 {
 			t.Fatalf("got %d samples, want 10", n)
 		}
@@ -154,7 +154,7 @@ func TestStartWithoutDisk(t *testing.T) {
 	}
 	g.open()
 	g.append(5)
-	a.lastSeen = g.next - 6
+	a.seenTo(g.next - 6)
 	if n := g.read(a, 100); n != 5 {
 		t.Fatalf("got %d samples, want 5", n)
 	}
@@ -177,6 +177,7 @@ func TestClockJumps(t *testing.T) {
 	cfg := rigConfig()
 	cfg.MaxAge = time.Hour
 	g := newRig(t, cfg)
+	g.num.anyClock = true
 	a := g.reader("a", StartNow)
 	for _, wall := range []int64{0, 2_147_483_647, -1, 1_790_000_000} {
 		g.append(100)
@@ -187,7 +188,7 @@ func TestClockJumps(t *testing.T) {
 		g.m.SetClock(func(c *disk.Clock) { c.Trusted = false })
 		g.open()
 	}
-	a.lastSeen = 0
+	a.seenTo(0)
 	if n := g.read(a, 1000); n != 400 {
 		t.Fatalf("got %d samples, want 400", n)
 	}
@@ -215,7 +216,7 @@ func TestFreeFloor(t *testing.T) {
 		g.append(500)
 		g.sync()
 	}
-	g.m.SetFree(120 << 10)
+	g.m.SetFree(int64(cfg.MinFree) + int64(classes+1)*g.lim.segment) // the last segment of a class stays
 	for range 30 {
 		g.tick()
 	}

@@ -64,7 +64,7 @@ func TestKillChild(t *testing.T) {
 				fmt.Fprintln(out, "got", e.Seq, e.Sample.Value)
 			}
 			if len(es) > 0 && v%2 == 0 {
-				r.Settle(es[len(es)-1].Seq)
+				r.Settle(es[len(es)-1].Turn)
 				fmt.Fprintln(out, "settled", es[len(es)-1].Sample.Value)
 			}
 		}

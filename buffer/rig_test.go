@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"fieldferry/buffer/disk"
@@ -27,9 +28,12 @@ type rig struct {
 	run     int64            // number of the first sample of this run
 	kept    int64            // samples of this run below it survive a kill
 	must    map[int64]bool   // samples that must be there
+	faulty  bool             // a class may be unreadable on this machine: it comes later than the others
 	loose   bool             // some could be kept nowhere but in memory of the process
 	given   map[uint64]int64 // sequence number -> sample, of everything handed out
 	readers map[string]*rigReader
+	num     numbering
+	forged  bool // something in the log was written by the test
 }
 
 // tester is what a test and a property have in common.
@@ -43,15 +47,28 @@ type tester interface {
 
 type rigReader struct {
 	r        *Reader
-	got      []Entry // handed out, not settled
-	settled  int64   // number of the last settled sample
-	saved    int64   // the same, when last durable
-	low      int64   // the position is this or later: after a crash settled may be too much
-	lastSeen int64
+	got      []Entry        // handed out, not settled
+	settled  int64          // number of the last settled sample
+	done     map[int64]bool // samples that were settled and did not come again
+	first    int64          // the first sample that is for the reader
+	seen     position       // the last of each class that was handed out
+	backlog  position       // the same of the backlog
+	split    int64          // samples below it are the backlog
+	out      map[int64]bool // handed out since the reader was opened, and not taken back; nil: not looked at
+	saved    position       // the same, when last durable
+	low      position       // the position is this or later: after a crash settled may be too much
+	lastSeen int64          // the last of any class
+	apart    bool           // what is settled of the classes does not end at the same sample
 }
 
+// position is the last sample that was settled of each class.
+type position [classes]int64
+
+// all is the last sample of any class.
+func (p position) all() int64 { return slices.Max(p[:]) }
+
 func smallLimits() limits {
-	return limits{segment: 8 << 10, ring: 64 << 10, batch: 1 << 30, manual: true}
+	return limits{segment: 8 << 10, ring: 64 << 10, leastRing: 64 << 10, batch: 1 << 30, manual: true}
 }
 
 func rigConfig() Config {
@@ -65,7 +82,8 @@ func rigTags(n int) []*tag.Tag {
 	var tags []*tag.Tag
 	for i := range n {
 		d := &tag.Device{Name: fmt.Sprintf("dev%d", i%3), Link: link, Labels: map[string]string{"site": "x"}}
-		tags = append(tags, &tag.Tag{Name: fmt.Sprintf("t%d", i), Device: d, Unit: "°C", Labels: map[string]string{"site": "x", "n": fmt.Sprint(i)}})
+		class := [...]tag.Class{tag.ClassNormal, tag.ClassBulk, tag.ClassNormal, tag.ClassAlarm, tag.ClassBulk}[i%5]
+		tags = append(tags, &tag.Tag{Name: fmt.Sprintf("t%d", i), Class: class, Device: d, Unit: "°C", Labels: map[string]string{"site": "x", "n": fmt.Sprint(i)}})
 	}
 	return tags
 }
@@ -77,14 +95,16 @@ func newRig(t tester, cfg Config) *rig {
 }
 
 func emptyRig(t tester, cfg Config) *rig {
-	return &rig{t: t, m: fault.New(), cfg: cfg, lim: smallLimits(), tags: rigTags(7), next: 1, run: 1, must: map[int64]bool{}, given: map[uint64]int64{}, readers: map[string]*rigReader{}}
+	return &rig{t: t, m: fault.New(), cfg: cfg, lim: smallLimits(), tags: rigTags(7), next: 1, run: 1, must: map[int64]bool{}, given: map[uint64]int64{}, num: newNumbering(), readers: map[string]*rigReader{}}
 }
 
 // open opens the buffer and those readers that were there. It returns false
 // when the power is gone.
 func (g *rig) open() bool {
 	g.t.Helper()
-	g.consistent()
+	if !g.forged {
+		g.consistent()
+	}
 	b, err := open(g.m, g.cfg, quiet(), g.lim)
 	if err != nil {
 		if g.m.Cut() {
@@ -93,6 +113,7 @@ func (g *rig) open() bool {
 		g.t.Fatalf("open: %v", err)
 	}
 	g.b = b
+	g.begins()
 	for name, rr := range g.readers {
 		r, err := b.Reader(name, StartNow)
 		if err != nil {
@@ -109,7 +130,9 @@ func (g *rig) reader(name string, start Start) *rigReader {
 	if err != nil {
 		g.t.Fatalf("reader %s: %v", name, err)
 	}
-	rr := &rigReader{r: r, settled: g.next - 1, saved: g.next - 1, low: g.next - 1, lastSeen: g.next - 1}
+	rr := &rigReader{r: r, first: g.next, done: map[int64]bool{}, settled: g.next - 1}
+	rr.seenTo(g.next - 1)
+	rr.saved, rr.low = rr.seen, rr.seen
 	g.readers[name] = rr
 	return rr
 }
@@ -140,6 +163,7 @@ func sampleFor(tags []*tag.Tag, v int64) tag.Sample {
 		Tag: tags[int(v)%len(tags)], Value: tag.Int(v), Read: uint64(v / 3),
 		Time: time.Unix(1_790_000_000+v/2, v*1e6%1e9).UTC(),
 	}
+	s.BySource = v%13 == 0
 	if v%11 == 0 {
 		s.Quality = tag.BadFor(tag.ReasonTimeout)
 	}
@@ -205,18 +229,46 @@ func (g *rig) check(rr *rigReader, e Entry) {
 		g.t.Fatalf("sample %v was never appended (up to %d were)", e.Sample, g.next-1)
 	}
 	want := sampleFor(g.tags, v)
-	if e.Sample.Tag.Path() != want.Tag.Path() || e.Sample.Quality != want.Quality || !e.Sample.Time.Equal(want.Time) || e.Sample.Read != want.Read {
+	if e.Sample.Tag.Path() != want.Tag.Path() || e.Sample.Quality != want.Quality || !e.Sample.Time.Equal(want.Time) || e.Sample.Read != want.Read || e.Sample.BySource != want.BySource {
 		g.t.Fatalf("sample %d: got %v %v, want %v %v", v, e.Sample.Tag.Path(), e.Sample, want.Tag.Path(), want)
 	}
 	if before, ok := g.given[e.Seq]; ok && before != v {
 		g.t.Fatalf("sequence number %d was used for sample %d and for %d", e.Seq, before, v)
 	}
 	g.given[e.Seq] = v
-	if v <= rr.lastSeen {
-		g.t.Fatalf("sample %d after %d", v, rr.lastSeen)
+	g.checkNumber(v, &e)
+	if rr.out[v] {
+		g.t.Fatalf("sample %d comes a second time", v)
 	}
-	rr.lastSeen = v
+	if rr.out != nil {
+		rr.out[v] = true
+	}
+	if v < rr.split { // of the backlog, which is in order of its own
+		if v <= rr.backlog[want.Tag.Class] || !e.Historical {
+			g.t.Fatalf("sample %d, historical %v, after %d of the backlog before %d", v, e.Historical, rr.backlog[want.Tag.Class], rr.split)
+		}
+		rr.backlog[want.Tag.Class] = v
+		rr.got = append(rr.got, e)
+		return
+	}
+	last := rr.seen[want.Tag.Class]
+	if !g.faulty {
+		last = max(last, rr.lastSeen)
+	}
+	if v <= last {
+		g.t.Fatalf("sample %d after %d", v, last)
+	}
+	rr.lastSeen = max(v, rr.lastSeen)
+	rr.seen[want.Tag.Class] = v
 	rr.got = append(rr.got, e)
+}
+
+// seenTo makes the check of the order begin behind sample v.
+func (rr *rigReader) seenTo(v int64) {
+	rr.lastSeen = v
+	for c := range rr.seen {
+		rr.seen[c] = v
+	}
 }
 
 // settle settles the first n samples that were handed out.
@@ -228,18 +280,23 @@ func (g *rig) settle(rr *rigReader, n int) {
 	for i, e := range rr.got[:n] {
 		switch {
 		case e.Seq%7 == 3:
-			rr.r.Filtered(e.Seq)
+			rr.r.Filtered(e.Turn)
 		case i%5 == 4:
-			rr.r.PutAside(e.Seq, "too large")
+			rr.r.PutAside(e.Turn, "too large")
 		}
 	}
 	last := rr.got[n-1]
-	rr.r.Settle(last.Seq)
+	rr.r.Settle(last.Turn)
 	if g.m.Cut() {
 		return
 	}
-	rr.settled, _ = last.Sample.Value.Integer()
-	rr.low = rr.settled
+	for _, e := range rr.got[:n] {
+		v, _ := e.Sample.Value.Integer()
+		c := e.Sample.Tag.Class
+		rr.low[c] = max(rr.low[c], v)
+		rr.done[v] = true
+	}
+	rr.settled = rr.low.all()
 	rr.got = rr.got[n:]
 }
 
@@ -248,12 +305,18 @@ func (g *rig) settle(rr *rigReader, n int) {
 func (g *rig) conserved() {
 	g.t.Helper()
 	st := g.b.Stats()
-	if st.Bytes > int64(g.cfg.MaxBytes)+g.lim.segment || st.InMemory > g.lim.ring {
-		g.t.Fatalf("%d bytes on disk and %d in memory, want at most %d and a segment, and %d", st.Bytes, st.InMemory, g.cfg.MaxBytes, g.lim.ring)
+	if st.Bytes > int64(g.cfg.MaxBytes)+int64(classes)*g.lim.segment || st.InMemory > classes*g.lim.ring {
+		g.t.Fatalf("%d bytes on disk and %d in memory, want at most %d and a segment of each class, and %d", st.Bytes, st.InMemory, g.cfg.MaxBytes, classes*g.lim.ring)
 	}
 	for _, r := range st.Readers {
-		if sum := r.Delivered + r.Filtered + total(r.Dropped) + total(r.PutAside) + r.Pending; r.Appended != sum {
-			g.t.Fatalf("reader %s: appended %d, but the sum of its account is %d: %+v", r.Name, r.Appended, sum, r)
+		for c, a := range append([]Account{r.Account}, r.Classes[:]...) {
+			if sum := a.Delivered + a.Filtered + total(a.Dropped) + total(a.PutAside) + a.Pending; a.Appended != sum {
+				g.t.Fatalf("reader %s, account %d: appended %d, but the sum of its account is %d: %+v", r.Name, c, a.Appended, sum, r)
+			}
+			r.Account.Appended -= a.Appended * uint64(min(c, 1))
+		}
+		if r.Account.Appended != 0 {
+			g.t.Fatalf("reader %s: the classes have %d fewer samples appended than their sum: %+v", r.Name, r.Account.Appended, r)
 		}
 	}
 }
@@ -271,7 +334,7 @@ func (g *rig) afterCrash(lossy bool) {
 	g.t.Helper()
 	g.conserved()
 	for name, rr := range g.readers {
-		rr.got, rr.lastSeen, rr.low = nil, rr.saved, rr.saved
+		rr.again(rr.saved)
 		before := g.lost(name)
 		g.read(rr, 1<<20)
 		there := map[int64]bool{}
@@ -280,14 +343,13 @@ func (g *rig) afterCrash(lossy bool) {
 			there[v] = true
 		}
 		missing := uint64(0)
-		for v := rr.settled + 1; v < g.next; v++ {
-			if g.must[v] && !there[v] {
+		for v := rr.first; v < g.next; v++ {
+			if g.must[v] && !there[v] && !rr.done[v] {
 				missing++
 			}
-		}
-		if len(rr.got) > 0 {
-			v, _ := rr.got[0].Sample.Value.Integer()
-			rr.settled = min(rr.settled, v-1)
+			if there[v] {
+				delete(rr.done, v)
+			}
 		}
 		lost := g.lost(name)
 		if missing > lost {
@@ -314,20 +376,48 @@ func (g *rig) lost(name string) uint64 { return total(g.stats(name).Dropped) }
 // rewind starts a reader again.
 func (g *rig) rewind(rr *rigReader) {
 	rr.r.Rewind()
-	rr.got, rr.lastSeen = nil, min(rr.lastSeen, rr.low)
+	rr.again(rr.low)
+}
+
+// again makes the check of the order begin behind what was settled of each
+// class, and of any class, unless one came later than the others.
+func (rr *rigReader) again(from position) {
+	if rr.out != nil { // what is settled has holes
+		from = position{}
+	}
+	for _, e := range rr.got {
+		v, _ := e.Sample.Value.Integer()
+		delete(rr.out, v)
+	}
+	rr.got, rr.low, rr.seen, rr.lastSeen, rr.backlog = nil, from, from, from.all(), position{}
+	if rr.apart {
+		rr.lastSeen = 0
+	}
+}
+
+// another says that what fails on this machine does not on the next.
+func (g *rig) another() {
+	for _, rr := range g.readers {
+		rr.apart = rr.apart || g.faulty
+	}
+	g.faulty = false
 }
 
 // reboot cuts the power.
 func (g *rig) reboot(rnd *rand.Rand) {
+	g.ends(false)
 	g.m = g.m.Reboot(rnd)
+	g.another()
 	g.b = nil
 	g.run = g.next
 }
 
 // kill kills the process.
 func (g *rig) kill() {
+	g.ends(g.survives())
 	g.promise(g.kept)
 	g.m = g.m.Kill()
+	g.another()
 	g.b = nil
 	g.run = g.next
 }

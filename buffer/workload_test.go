@@ -91,10 +91,11 @@ func (g *rig) fork(what string, f func(g *rig)) {
 	c := *g
 	c.given = maps.Clone(g.given)
 	c.must = maps.Clone(g.must)
+	c.num.of, c.num.given = maps.Clone(g.num.of), maps.Clone(g.num.given)
 	c.readers = map[string]*rigReader{}
 	for name, rr := range g.readers {
 		r := *rr
-		r.got = nil
+		r.got, r.done = nil, maps.Clone(rr.done)
 		c.readers[name] = &r
 	}
 	defer func() {

@@ -22,7 +22,7 @@ type endless struct {
 func (e *endless) Next(ctx context.Context, dst []Entry) ([]Entry, error) {
 	for e.next < e.n && len(dst) < cap(dst) {
 		e.next++
-		dst = append(dst, Entry{Seq: e.next, Sample: e.sample})
+		dst = append(dst, Entry{Seq: e.next, Turn: e.next, Sample: e.sample})
 	}
 	if len(dst) == 0 {
 		<-ctx.Done()
@@ -36,8 +36,8 @@ func (e *endless) Settle(seq uint64) {
 		close(e.settled)
 	}
 }
-func (e *endless) Rewind()                    {}
-func (e *endless) Position() (uint64, uint64) { return 0, 0 }
+func (e *endless) Rewind()                   {}
+func (e *endless) Pending() (uint64, uint64) { return 0, 0 }
 
 // acknowledge is a broker that does nothing else: it reads many packets at
 // once and answers them in one write.

@@ -56,7 +56,7 @@ func TestWithTheRealBuffer(t *testing.T) {
 			f.Payload.TimestampFormat = payload.Default().TimestampFormat
 		}, b.URL())
 		add(500)
-		r.eventually("delivery", func() bool { settled, head := reader.Position(); return settled == head })
+		r.eventually("delivery", func() bool { n, _ := reader.Pending(); return n == 0 })
 		add(10)
 		if err := r.stop(); err != nil {
 			t.Error(err)

@@ -48,6 +48,18 @@ type Config struct {
 	// the buffer. Default now.
 	Start string `yaml:"start"`
 
+	// Replay says what goes first after an outage: live samples, with what has
+	// waited beside them (live-first), or everything in the order in which it
+	// was read (in-order). Default live-first.
+	Replay string `yaml:"replay"`
+
+	// ReplayShare is how much of what the broker has shown to take may go to
+	// what has waited, in percent, from 1 to 100. Default 80.
+	ReplayShare int `yaml:"replay_share"`
+
+	// ReplayRate bounds that, in samples per second. Default 0: no bound.
+	ReplayRate int `yaml:"replay_rate"`
+
 	// Commands lets the broker's clients write tags. Default: no commands.
 	Commands *Commands `yaml:"commands"`
 
@@ -92,12 +104,15 @@ type Commands struct {
 	Accept []string `yaml:"accept"`
 }
 
+// defaultShare is the ReplayShare of a configuration that says nothing.
+const defaultShare = 80
+
 // Default returns the configuration of an uplink that says nothing. Name and
 // Brokers have no default.
 func Default() Config {
 	return Config{
 		ClientID: "{gateway}-{uplink}", QoS: 1, Window: 128, KeepAlive: 30 * time.Second,
-		Start: "now", Payload: payload.Default(),
+		Start: "now", Replay: liveFirst, ReplayShare: defaultShare, Payload: payload.Default(),
 	}
 }
 
@@ -125,6 +140,7 @@ func (c Config) Validate() error {
 	if c.Start != "now" && c.Start != "oldest" {
 		add("start", fmt.Sprintf("unknown start %q", c.Start), "use now or oldest")
 	}
+	fs = append(fs, c.replayFaults()...)
 	fs = append(fs, c.tlsFaults()...)
 	if c.Commands != nil {
 		if _, err := c.Commands.forms(); err != nil {
@@ -138,6 +154,23 @@ func (c Config) Validate() error {
 		add("", err.Error(), "")
 	}
 	return fs.Err()
+}
+
+func (c Config) replayFaults() (fs tag.Faults) {
+	add := func(path, text, hint string) { fs = append(fs, tag.Fault{Path: path, Text: text, Hint: hint}) }
+	if c.Replay != liveFirst && c.Replay != inOrder {
+		add("replay", fmt.Sprintf("unknown order %q", c.Replay), "use live-first or in-order")
+	}
+	if c.ReplayShare < 1 || c.ReplayShare > 100 {
+		add("replay_share", fmt.Sprintf("a share of %d percent is not between 1 and 100", c.ReplayShare), "the default is 80")
+	}
+	if c.ReplayRate < 0 {
+		add("replay_rate", fmt.Sprintf("a rate of %d samples per second is negative", c.ReplayRate), "the default is 0: no bound")
+	}
+	if c.Replay == inOrder && (c.ReplayShare != defaultShare || c.ReplayRate != 0) {
+		add("replay", "in-order knows no backlog, so that replay_share and replay_rate have no effect", "remove them")
+	}
+	return fs
 }
 
 func (c Config) brokerFaults() tag.Faults {

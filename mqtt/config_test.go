@@ -42,6 +42,11 @@ func TestValidateTellsEveryFaultWithPathAndHint(t *testing.T) {
 		{"window", func(c *Config) { c.Window = 0 }, "window: a window of 0 messages is not between 1 and 65535 (the default is 128)"},
 		{"keep-alive", func(c *Config) { c.KeepAlive = time.Second }, "keep_alive: a keep-alive of 1s is not whole seconds between 5s and 1h (the default is 30s)"},
 		{"start", func(c *Config) { c.Start = "later" }, `start: unknown start "later" (use now or oldest)`},
+		{"replay", func(c *Config) { c.Replay = "newest" }, `replay: unknown order "newest" (use live-first or in-order)`},
+		{"replay share", func(c *Config) { c.ReplayShare = 101 }, "replay_share: a share of 101 percent is not between 1 and 100 (the default is 80)"},
+		{"replay rate", func(c *Config) { c.ReplayRate = -1 }, "replay_rate: a rate of -1 samples per second is negative (the default is 0: no bound)"},
+		{"pace in order", func(c *Config) { c.Replay, c.ReplayRate = inOrder, 100 },
+			"replay: in-order knows no backlog, so that replay_share and replay_rate have no effect (remove them)"},
 		{"key without certificate", func(c *Config) { c.TLS.KeyFile = "k" }, "tls.cert_file: key_file is set but cert_file is not (a key needs its certificate)"},
 		{"certificate without key", func(c *Config) { c.TLS.CertFile = "c" }, "tls.key_file: cert_file is set but key_file is not (a certificate needs its key)"},
 		{"tls for nobody", func(c *Config) { c.Brokers, c.TLS.CAFile = []string{"mqtt://a"}, "ca" }, "tls: no broker of this uplink uses TLS (write mqtts:// in brokers, or remove tls)"},
@@ -124,28 +129,5 @@ func TestNewWantsWhatTheConfigurationNeeds(t *testing.T) {
 	conf.QoS = 0
 	if _, err := New(conf, Deps{}); err == nil {
 		t.Error("an invalid configuration: no error")
-	}
-}
-
-func TestMarks(t *testing.T) {
-	at := func(s float64) time.Time { return time.Unix(1000, 0).Add(time.Duration(s * float64(time.Second))) }
-	var m marks
-	m.begin(10)
-	if got := m.boundary(at(0)); got != 10 {
-		t.Errorf("at the start: history up to %d, want 10", got)
-	}
-	for i := range 100 { // ten samples a second, looked at ten times a second
-		m.note(at(float64(i)/10), uint64(10+i))
-	}
-	if got := m.boundary(at(9.9)); got < 10+40 || got > 10+49 {
-		t.Errorf("after 9.9 s: history up to %d, want what is older than five seconds, to a second: 50 to 59", got)
-	}
-	if n := len(m.list); n > 7 {
-		t.Errorf("%d marks are kept", n)
-	}
-	before := m.boundary(at(9.9))
-	m.note(at(30), 110)
-	if got := m.boundary(at(31)); got < before || got > 109 {
-		t.Errorf("after a pause: history up to %d, want %d to 109", got, before)
 	}
 }

@@ -7,12 +7,14 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"fieldferry/buffer"
 	"fieldferry/mapping/payload"
 	"fieldferry/mqtt/brokertest"
 	"fieldferry/tag"
@@ -21,19 +23,25 @@ import (
 // patience is how long a busy machine may take for anything.
 const patience = 60 * time.Second
 
-// source is a buffer in memory that keeps the contract of Source and checks
-// that the uplink keeps its part.
+// source is a buffer in memory that keeps the contract of Source, with lanes,
+// and checks that the uplink keeps its part.
 type source struct {
 	t testing.TB
 
 	mu      sync.Mutex
 	entries []Entry
-	settled uint64
-	next    uint64 // number of the last that was read
+	done    []bool   // settled, by number less 1
+	given   []uint64 // numbers that were handed out, by turn less 1
+	turn    uint64   // the last one that is settled
+	base    uint64   // the last one that was given before the last Rewind
+	live    uint64   // number behind which the live lane goes on
+	back    uint64   // number behind which the backlog goes on
+	split   uint64   // the last number of the backlog; 0: there is none
+	hold    bool     // none of the backlog is handed out
+	splits  int
 	asides  map[uint64]string
 	closed  bool
 	wake    chan struct{}
-	settles int
 }
 
 var errClosed = errors.New("buffer closed")
@@ -49,9 +57,22 @@ func (s *source) add(tg *tag.Tag, from, to int64) {
 	for i := from; i <= to; i++ {
 		s.entries = append(s.entries, Entry{Seq: uint64(len(s.entries) + 1), Epoch: 1,
 			Sample: tag.Sample{Tag: tg, Value: tag.Int(i), Time: time.Now()}})
+		s.done = append(s.done, false)
 	}
+	s.wakeLocked()
+}
+
+func (s *source) wakeLocked() {
 	close(s.wake)
 	s.wake = make(chan struct{})
+}
+
+// release lets the backlog go.
+func (s *source) release() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.hold = false
+	s.wakeLocked()
 }
 
 func (s *source) Next(ctx context.Context, dst []Entry) ([]Entry, error) {
@@ -61,14 +82,16 @@ func (s *source) Next(ctx context.Context, dst []Entry) ([]Entry, error) {
 			s.mu.Unlock()
 			return dst, errClosed
 		}
-		if n := min(len(s.entries)-int(s.next), cap(dst)-len(dst)); n > 0 {
-			dst = append(dst, s.entries[s.next:int(s.next)+n]...)
-			s.next += uint64(n)
-			s.mu.Unlock()
-			return dst, nil
+		n := len(dst)
+		dst = s.takeLocked(dst, &s.live, uint64(len(s.entries)), cap(dst), false)
+		if !s.hold { // a few: they mix with the live ones
+			dst = s.takeLocked(dst, &s.back, s.split, min(cap(dst), len(dst)+20), true)
 		}
 		wake := s.wake
 		s.mu.Unlock()
+		if len(dst) > n {
+			return dst, nil
+		}
 		select {
 		case <-wake:
 		case <-ctx.Done():
@@ -77,36 +100,94 @@ func (s *source) Next(ctx context.Context, dst []Entry) ([]Entry, error) {
 	}
 }
 
-func (s *source) Settle(seq uint64) {
+// takeLocked hands out of one lane.
+func (s *source) takeLocked(dst []Entry, at *uint64, end uint64, most int, back bool) []Entry {
+	for ; *at < end && len(dst) < most; *at++ {
+		if s.done[*at] {
+			continue
+		}
+		e := s.entries[*at]
+		s.given = append(s.given, e.Seq)
+		e.Turn, e.Historical = uint64(len(s.given)), back
+		dst = append(dst, e)
+	}
+	return dst
+}
+
+func (s *source) Settle(turn uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if seq <= s.settled || seq > s.next {
-		s.t.Errorf("Settle(%d) with the position at %d and %d read", seq, s.settled, s.next)
+	if turn <= max(s.turn, s.base) || turn > uint64(len(s.given)) {
+		s.t.Errorf("Settle(%d) with %d settled, %d given, and %d before the last rewind", turn, s.turn, len(s.given), s.base)
 	}
-	s.settled = seq
-	s.settles++
+	for i := max(s.turn, s.base); i < turn; i++ {
+		s.done[s.given[i]-1] = true
+	}
+	s.turn = turn
 }
 
 func (s *source) Rewind() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.next = s.settled
+	s.rewindLocked()
 }
 
+func (s *source) rewindLocked() {
+	s.live, s.back, s.base = s.split, 0, uint64(len(s.given))
+}
+
+func (s *source) SplitLive(buffer.Pace) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.split = uint64(len(s.entries))
+	s.splits++
+	s.rewindLocked()
+	return true
+}
+
+func (s *source) Lanes() (live, backlog uint64, behind bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i, done := range s.done {
+		switch {
+		case done:
+		case uint64(i) < s.split:
+			backlog++
+			behind = behind || uint64(i) >= s.back
+		default:
+			live++
+		}
+	}
+	return live, backlog, behind
+}
+
+func (s *source) Pending() (entries, head uint64) {
+	settled, head := s.Position()
+	return head - settled, head
+}
+
+// Position returns how many entries are settled, and how many there are.
 func (s *source) Position() (settled, head uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.settled, uint64(len(s.entries))
+	for _, done := range s.done {
+		if done {
+			settled++
+		}
+	}
+	return settled, uint64(len(s.entries))
 }
 
-func (s *source) PutAside(seq uint64, reason string) {
+func (s *source) PutAside(turn uint64, reason string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if seq <= s.settled {
-		s.t.Errorf("PutAside(%d) with the position at %d", seq, s.settled)
+	if turn <= max(s.turn, s.base) || turn > uint64(len(s.given)) {
+		s.t.Errorf("PutAside(%d) with %d settled and %d given", turn, s.turn, len(s.given))
+		return
 	}
+	seq := s.given[turn-1]
 	if _, twice := s.asides[seq]; twice {
-		s.t.Errorf("PutAside(%d) twice", seq)
+		s.t.Errorf("PutAside of number %d twice", seq)
 	}
 	s.asides[seq] = reason
 }
@@ -115,19 +196,14 @@ func (s *source) end() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.closed = true
-	close(s.wake)
-	s.wake = make(chan struct{})
+	s.wakeLocked()
 }
 
-// aside returns what was put aside.
+// aside returns what was put aside, by number.
 func (s *source) aside() map[uint64]string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	m := map[uint64]string{}
-	for k, v := range s.asides {
-		m[k] = v
-	}
-	return m
+	return maps.Clone(s.asides)
 }
 
 // plant is a device with some tags.
@@ -150,12 +226,13 @@ type rig struct {
 	done   chan error
 }
 
-// start runs an uplink that makes pauses of a thousandth.
+// start runs an uplink that makes pauses of a thousandth, and sends everything
+// in order unless the test changes that.
 func start(t testing.TB, src *source, change func(*Config, *Deps), brokers ...string) *rig {
 	t.Helper()
 	c := Default()
 	c.Name, c.Brokers, c.KeepAlive = "plant", brokers, 5*time.Second
-	c.Payload.Root, c.Payload.Sequence = "site", true
+	c.Payload.Root, c.Payload.Sequence, c.Replay = "site", true, inOrder
 	l := &log{}
 	d := Deps{Reader: src, Gateway: Identity{Name: "gw", Version: "1", BufferID: "b", Epoch: 7},
 		Log:  slog.New(slog.NewTextHandler(l, nil)),
@@ -238,6 +315,7 @@ type value struct {
 	Value      int64  `json:"value"`
 	Seq        uint64 `json:"seq"`
 	Historical bool   `json:"historical"`
+	Clock      string `json:"clock"`
 	topic      string
 	retain     bool
 }

@@ -33,8 +33,6 @@ type Drop struct {
 	Samples  uint64            `json:"samples"`
 	FirstSeq uint64            `json:"first_seq"` // both inclusive
 	LastSeq  uint64            `json:"last_seq"`
-	Oldest   time.Time         `json:"oldest,omitzero"` // when the first and the last of them were appended
-	Newest   time.Time         `json:"newest,omitzero"`
 	Devices  map[string]uint64 `json:"devices,omitempty"` // samples of each device; the rest under ""
 }
 

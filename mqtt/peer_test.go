@@ -169,7 +169,7 @@ func TestPeerRetainsTheCurrentValueAndTheStatus(t *testing.T) {
 	src.add(tags[1], 7, 7)
 	r := start(t, src, nil, b.URL())
 	r.delivered()
-	r.eventually("the current values", func() bool { return r.Stats().InFlight == 0 && len(r.repairs.open)+len(r.repairs.sent) == 0 })
+	r.eventually("the current values", func() bool { return r.Stats().InFlight == 0 && r.repairs.None() })
 	src.add(tags[0], 51, 52)
 	r.delivered()
 	if err := r.stop(); err != nil {

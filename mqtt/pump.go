@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 
+	"fieldferry/buffer"
 	"fieldferry/mapping/payload"
+	"fieldferry/mqtt/replay"
 	"fieldferry/mqtt/wire"
 )
 
@@ -12,7 +14,7 @@ import (
 func (v *values) pump(ctx context.Context) error {
 	entries := make([]Entry, 0, readAhead)
 	for {
-		if v.last >= v.boundary {
+		if v.caughtUp() {
 			if err := v.repairRetained(ctx); err != nil {
 				return err
 			}
@@ -36,12 +38,15 @@ func (v *values) pump(ctx context.Context) error {
 
 // send sends one entry as soon as the window has room for it.
 func (v *values) send(ctx context.Context, e *Entry) error {
-	v.last = e.Seq
+	v.last = max(v.last, e.Seq)
 	if v.tries[e.Seq] >= maxTries {
 		return v.refuse(ctx, e, fmt.Sprintf("refused without a reason: %d times", v.tries[e.Seq]))
 	}
-	it := payload.Item{Sample: e.Sample, Seq: e.Seq, Historical: e.Historical || e.Seq <= v.boundary}
+	it := payload.Item{Sample: e.Sample, Seq: e.Seq, Historical: e.Historical || e.Seq <= v.boundary, Unsynced: e.Clock == buffer.Unsynced}
 	m, err := v.encode(&it)
+	if err == nil && m.Retain && v.repairs.Passed(m.Topic, e.Seq) {
+		m.Retain = false // sent again behind a newer one, which comes again too
+	}
 	if err != nil {
 		return v.refuse(ctx, e, "no topic: "+err.Error())
 	}
@@ -52,7 +57,7 @@ func (v *values) send(ctx context.Context, e *Entry) error {
 		return err
 	}
 	v.tally(e, &it, m)
-	return v.client.Send(v.w.Sent(e.Seq, *e), m)
+	return v.client.Send(v.w.Sent(e.Turn, *e), m)
 }
 
 // refuse enters an entry that cannot be sent.
@@ -60,7 +65,7 @@ func (v *values) refuse(ctx context.Context, e *Entry, why string) error {
 	if err := v.w.Acquire(ctx); err != nil {
 		return err
 	}
-	v.w.Refuse(e.Seq, *e, why)
+	v.w.Refuse(e.Turn, *e, why)
 	return nil
 }
 
@@ -80,24 +85,30 @@ func (v *values) encode(it *payload.Item) (*wire.Message, error) {
 // tally counts an entry that is about to be sent, and notes which retained
 // values fall behind.
 func (v *values) tally(e *Entry, it *payload.Item, m *wire.Message) {
-	if e.Seq <= v.sentHigh {
+	lane := replay.Live
+	if it.Historical {
+		lane = replay.History
+	}
+	if v.sent.Again(e.Seq, lane) {
 		v.count.add(func(s *Stats) { s.Resent++ })
 	}
-	v.sentHigh = max(v.sentHigh, e.Seq)
 	if !it.Historical {
-		v.repairs.current(m.Topic)
+		v.repairs.Current(m.Topic, e.Seq)
 		return
 	}
 	v.count.add(func(s *Stats) { s.Historical++ })
+	if e.Overtaken {
+		return // a newer one may be the current value already
+	}
 	if topic, err := v.deps.Encoder.Topic(e.Sample.Tag); err == nil {
-		v.repairs.behind(topic, *it)
+		v.repairs.Behind(topic, *it)
 	}
 }
 
 // repairRetained sends the newest sample of each tag once more, as the
 // current value, where it went out as history.
 func (v *values) repairRetained(ctx context.Context) error {
-	for _, it := range v.repairs.take() {
+	for _, it := range v.repairs.Take() {
 		it.Historical = false
 		m, err := v.encode(&it)
 		if err != nil || !m.Retain || v.limits.Packet > 0 && m.Size() > v.limits.Packet {
@@ -107,11 +118,11 @@ func (v *values) repairRetained(ctx context.Context) error {
 			return err
 		}
 		token := v.w.Sent(0, Entry{Sample: it.Sample})
-		v.repairs.sentAs(token)
+		v.repairs.SentAs(m.Topic, it.Seq, token)
 		if err := v.client.Send(token, m); err != nil {
 			return err
 		}
 	}
-	v.repairs.complete()
+	v.repairs.Complete()
 	return nil
 }

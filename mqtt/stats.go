@@ -14,7 +14,8 @@ type Stats struct {
 	keep.Status
 	InFlight    int               // messages on their way
 	Window      int               // how many there may be; 0 while not connected
-	Pending     uint64            // numbers in the buffer above the position, those of gaps included
+	Pending     uint64            // samples in the buffer that are not settled
+	Backlog     uint64            // those of them that live samples go before
 	Delivered   uint64            // samples that the broker has acknowledged
 	Resent      uint64            // samples that were sent more than once
 	Historical  uint64            // samples that were sent as history

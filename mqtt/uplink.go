@@ -13,6 +13,7 @@ import (
 	"fieldferry/mqtt/downlink"
 	"fieldferry/mqtt/flight"
 	"fieldferry/mqtt/keep"
+	"fieldferry/mqtt/replay"
 )
 
 // Entry is a sample in the buffer.
@@ -24,18 +25,20 @@ type Source interface {
 	// Next appends the next entries to dst, at least one and at most as
 	// many as dst has room for; it blocks until there is one.
 	Next(ctx context.Context, dst []Entry) ([]Entry, error)
-	// Settle says that every entry up to seq is settled. It does not block.
-	Settle(seq uint64)
+	// Settle says that every entry up to the turn is settled. It does not
+	// block.
+	Settle(turn uint64)
 	// Rewind makes Next go on behind the last settled entry.
 	Rewind()
-	// Position returns the last settled number and the last in the buffer.
-	Position() (settled, head uint64)
+	// Pending returns how many entries are not settled, and the last number
+	// in the buffer.
+	Pending() (entries, head uint64)
 }
 
 // asider is a Source that accounts for what is put aside: it is told before
 // the entry is settled.
 type asider interface {
-	PutAside(seq uint64, reason string)
+	PutAside(turn uint64, reason string)
 }
 
 var (
@@ -65,6 +68,7 @@ type Deps struct {
 	birthTime time.Duration                     // tests shorten it
 
 	ledgerTime time.Duration // likewise
+	ripe       time.Duration // likewise
 }
 
 // Uplink drains one reader into one broker.
@@ -77,15 +81,15 @@ type Uplink struct {
 	down   *downlink.Downlink // nil without commands
 
 	count   counts
-	marks   marks
-	repairs repairs
+	marks   replay.Marks
+	repairs replay.Repairs
 
 	mu     sync.Mutex            // guards window
 	window *flight.Window[Entry] // of the connection that is open; nil: none
 	size   int                   // of window
 
 	// Only the goroutines of the values use these, one at a time.
-	sentHigh  uint64          // highest number ever sent
+	sent      replay.Sent
 	tries     map[uint64]int  // refusals on hold, by number in the buffer; not changed while the pump runs
 	ceiling   int             // the window that a narrow broker can bear; 0: no ceiling
 	widen     time.Time       // when the ceiling is lifted
@@ -114,6 +118,9 @@ func New(c Config, d Deps) (*Uplink, error) {
 	}
 	if d.birthTime == 0 {
 		d.birthTime = birthTime
+	}
+	if d.ripe == 0 {
+		d.ripe = replay.Ripe
 	}
 	if d.ledgerTime == 0 {
 		d.ledgerTime = ledgerEvery
@@ -163,8 +170,8 @@ func (u *Uplink) listen(id string) (err error) {
 func (u *Uplink) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	_, head := u.deps.Reader.Position()
-	u.marks.begin(head)
+	_, head := u.deps.Reader.Pending()
+	u.marks.Begin(head, u.deps.ripe)
 	var wg sync.WaitGroup
 	if u.cmds != nil {
 		wg.Go(func() { u.down.Run(ctx, u.cmds) })
@@ -180,8 +187,8 @@ func (u *Uplink) Run(ctx context.Context) error {
 func (u *Uplink) Stats() Stats {
 	s := u.count.get()
 	s.Status = u.values.Status()
-	settled, head := u.deps.Reader.Position()
-	s.Pending = head - min(settled, head)
+	live, backlog, _ := lanesOf(u.deps.Reader)
+	s.Pending, s.Backlog = live+backlog, backlog
 	u.mu.Lock()
 	if u.window != nil {
 		s.InFlight, s.Window, s.AckLatency = u.window.Flying(), u.size, u.window.Latency()

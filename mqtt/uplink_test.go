@@ -10,6 +10,7 @@ import (
 
 	"github.com/eclipse/paho.golang/packets"
 
+	"fieldferry/buffer"
 	"fieldferry/mqtt/brokertest"
 )
 
@@ -390,27 +391,43 @@ func TestStopsWhenTheReaderEnds(t *testing.T) {
 }
 
 func TestChaosLosesNothing(t *testing.T) {
-	for _, window := range []int{1, 16, 128} {
-		t.Run(fmt.Sprint(window), func(t *testing.T) {
-			b := brokertest.Start(t, brokertest.Script{})
-			p := brokertest.StartProxy(t, b.Addr())
-			src, tags := newSource(t), plant("speed", "level")
-			r := start(t, src, func(c *Config, _ *Deps) { c.Window = window }, p.URL())
-			const rounds, step = 20, 100
-			for i := range int64(rounds) {
-				src.add(tags[i%2], i*step+1, (i+1)*step)
-				harm(r, p, int(i))
-			}
-			r.delivered()
-			r.stop()
-			vs := valuesOf(t, b.Taken())
-			if _, err := complete(dropCurrent(vs), rounds*step); err != nil {
-				t.Error(err)
-			}
-			if s := r.Stats(); s.Connects < 4 {
-				t.Errorf("only %d connections: the proxy did no harm", s.Connects)
-			}
-		})
+	for _, replay := range []string{inOrder, liveFirst} {
+		for _, window := range []int{1, 16, 128} {
+			t.Run(fmt.Sprint(replay, window), func(t *testing.T) { chaos(t, replay, window) })
+		}
+	}
+}
+
+func chaos(t *testing.T, replay string, window int) {
+	b := brokertest.Start(t, brokertest.Script{})
+	p := brokertest.StartProxy(t, b.Addr())
+	src, tags := newSource(t), plant("speed", "level")
+	r := start(t, src, func(c *Config, d *Deps) { young(c, d); c.Replay, c.Window = replay, window }, p.URL())
+	const rounds, step = 20, 100
+	for i := range int64(rounds) {
+		src.add(tags[i%2], i*step+1, (i+1)*step)
+		harm(r, p, int(i))
+	}
+	r.delivered()
+	r.eventually("the current values", func() bool { return r.Stats().InFlight == 0 && r.repairs.None() })
+	r.stop()
+	vs := valuesOf(t, b.Taken())
+	if replay == inOrder {
+		if _, err := complete(dropCurrent(vs), rounds*step); err != nil {
+			t.Error(err)
+		}
+	} else if err := eachOnce(dropCurrent(vs), rounds*step); err != nil {
+		t.Error(err)
+	}
+	kept, err := retainedGrows(vs)
+	if err != nil {
+		t.Error(err)
+	}
+	if kept["site/pump/level"] != rounds*step || kept["site/pump/speed"] != (rounds-1)*step {
+		t.Errorf("the broker keeps %v, want the newest of each", kept)
+	}
+	if s := r.Stats(); s.Connects < 4 || (src.splits == 0) != (replay == inOrder) {
+		t.Errorf("%d connections, %d splits: the proxy did no harm, or the wrong order was kept", s.Connects, src.splits)
 	}
 }
 
@@ -459,4 +476,20 @@ func dropCurrent(vs []value) []value {
 		kept = append(kept, v)
 	}
 	return kept
+}
+
+func TestSamplesOfAnUnsetClockSaySo(t *testing.T) {
+	b := brokertest.Start(t, brokertest.Script{})
+	src, tags := newSource(t), plant("speed")
+	src.add(tags[0], 1, 3)
+	for i, trust := range []buffer.Trust{buffer.Trusted, buffer.Repaired, buffer.Unsynced} {
+		src.entries[i].Clock = trust
+	}
+	r := start(t, src, nil, b.URL())
+	r.eventually("the values", func() bool { return len(valuesOf(t, b.Taken())) >= 3 })
+	for i, v := range valuesOf(t, b.Taken())[:3] {
+		if want := map[bool]string{true: "unsynced"}[i == 2]; v.Clock != want {
+			t.Errorf("value %d: clock %q, want %q", v.Value, v.Clock, want)
+		}
+	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -19,6 +18,7 @@ const (
 	drainTime    = 5 * time.Second // for what is on its way when the uplink stops
 	birthTime    = 5 * time.Second // for the broker to take the status before values are sent
 	farewellTime = 2 * time.Second
+	maxTried     = 1024      // messages whose refusals are remembered
 	ceilingTime  = time.Hour // for which a broker that was sent too much gets less
 )
 
@@ -40,21 +40,22 @@ type values struct {
 	limits   wire.Limits
 	progress bool
 	asides   []flight.Aside[Entry]
+	gone     []uint64      // numbers of what was put aside
 	heldCode atomic.Uint32 // of the first message on hold; 0: none
 	client   *wire.Client
 	telling  sync.Mutex // held while the ledger is told
 
 	// Of the pump.
 	buf  []byte
-	last uint64 // number of the last entry that was read
+	last uint64 // highest number that was read, or that need not be
 }
 
 // Idle notes where the buffer's head is.
 func (v *values) Idle() { v.mark() }
 
 func (v *values) mark() {
-	_, head := v.deps.Reader.Position()
-	v.marks.note(time.Now(), head)
+	_, head := v.deps.Reader.Pending()
+	v.marks.Note(time.Now(), head)
 }
 
 // Prepare makes the window before the connection, for the first outcome may
@@ -100,9 +101,7 @@ func (v *values) Serve(ctx context.Context, c *wire.Client) (bool, error) {
 		c.Disconnect(wire.WithWill)
 		return false, cause(c, err)
 	}
-	v.boundary = v.marks.boundary(time.Now())
-	v.deps.Reader.Rewind()
-	v.last, _ = v.deps.Reader.Position()
+	v.begin(time.Now())
 	size := v.windowSize()
 	v.setWindow(v.w, size)
 	v.w.Open(size)
@@ -121,7 +120,7 @@ func (v *values) Serve(ctx context.Context, c *wire.Client) (bool, error) {
 	}
 	v.setWindow(nil, 0)
 	v.collect()
-	v.repairs.lost()
+	v.repairs.Lost()
 	v.judge(err, cause(c, err))
 	return v.progress, cause(c, err)
 }
@@ -218,26 +217,27 @@ func (v *values) collect() {
 	}
 	clear(asides)
 	v.asides = asides
-	if s.Seq > 0 {
-		v.deps.Reader.Settle(s.Seq)
+	if s.Turn > 0 {
+		v.deps.Reader.Settle(s.Turn)
 		v.progress = true
 	}
 	if s.Taken > 0 {
 		now := v.deps.Clock()
 		v.count.add(func(st *Stats) { st.Delivered += s.Taken; st.LastAck = now })
 	}
-	v.repairs.settled(s.Token)
+	v.repairs.Settled(s.Token)
 }
 
 // putAside accounts for a sample that will never be delivered.
 func (v *values) putAside(e *Entry, why string) {
-	if e.Seq == 0 {
+	if e.Turn == 0 {
 		return // a repeated current value: the sample itself was delivered
 	}
 	short, _, _ := strings.Cut(why, ": ")
 	v.count.refused(short)
+	v.gone = append(v.gone, e.Seq)
 	if a, ok := v.deps.Reader.(asider); ok {
-		a.PutAside(e.Seq, short)
+		a.PutAside(e.Turn, short)
 	}
 	if v.quiet[short] || e.Sample.Tag == nil {
 		return
@@ -268,11 +268,16 @@ func (v *values) judge(err, cause error) {
 	if narrows(cause) || code == wire.QuotaExceeded {
 		v.ceiling, v.widen = max(1, v.windowSize()/2), time.Now().Add(ceilingTime)
 	}
-	settled, _ := v.deps.Reader.Position()
-	maps.DeleteFunc(v.tries, func(seq uint64, _ int) bool { return seq <= settled })
+	for _, seq := range v.gone {
+		delete(v.tries, seq)
+	}
+	v.gone = v.gone[:0]
+	if len(v.tries) > maxTried {
+		clear(v.tries)
+	}
 	var hold *flight.HoldError
-	if errors.As(err, &hold) && hold.Seq > settled && retriable(code) {
-		v.tries[hold.Seq]++
+	if e, ok := v.w.Held(); ok && errors.As(err, &hold) && retriable(code) {
+		v.tries[e.Seq]++
 	}
 }
 

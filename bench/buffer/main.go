@@ -11,7 +11,6 @@ import (
 	"context"
 	"flag"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -24,13 +23,12 @@ import (
 
 // bench is what is measured.
 type bench struct {
-	dir     string // on the disk that is measured
-	memory  string // a directory in memory, for what has no disk in it
-	rounds  int
-	wear    time.Duration
-	large   int64
-	only    string
-	samples int
+	dir    string // on the disk that is measured
+	memory string // a directory in memory, for what has no disk in it
+	rounds int
+	wear   time.Duration
+	large  int64
+	only   string
 }
 
 func main() {
@@ -80,7 +78,7 @@ func (b *bench) open(dir, name string, change func(*buffer.Config)) (*buffer.Buf
 	if change != nil {
 		change(&c)
 	}
-	return buffer.Open(buffer.DirFS(), c, slog.New(slog.NewTextHandler(io.Discard, nil)))
+	return buffer.Open(buffer.DirFS(), c, slog.New(slog.DiscardHandler))
 }
 
 // onDisk is what the files below a directory take.

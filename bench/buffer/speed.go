@@ -29,6 +29,9 @@ type pace struct {
 
 func (p pace) rate() float64 { return float64(p.bytes) / p.took.Seconds() / 1e6 }
 
+// plainRate is the rate of the samples as they are before they are encoded.
+func (p pace) plainRate() float64 { return float64(p.samples*plain) / p.took.Seconds() / 1e6 }
+
 func (p pace) perSample() time.Duration { return p.took / time.Duration(p.samples) }
 
 // speed appends and drains, on the disk with syncs, and in memory, where a sync
@@ -50,8 +53,8 @@ func (b *bench) speed() error {
 			name string
 			pace
 		}{{"append", app}, {"drain", drain}} {
-			fmt.Printf("  %-9s  %8.1f MB/s  %.2f × raw  %v per sample, %.4f allocations per sample\n",
-				p.name, p.rate(), p.rate()/raw.rate(), p.perSample(), float64(p.allocs)/float64(p.samples))
+			fmt.Printf("  %-9s  %8.1f MB/s  %.2f × raw of the encoded bytes, %.2f × of %d plain bytes a sample; %v and %.4f allocations per sample\n",
+				p.name, p.rate(), p.rate()/raw.rate(), p.plainRate()/raw.rate(), plain, p.perSample(), float64(p.allocs)/float64(p.samples))
 		}
 	}
 	return nil

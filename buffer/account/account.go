@@ -1,28 +1,31 @@
-// Package account keeps the account of one reader: how far it is, what was
-// handed out to it and is not settled yet, and what became of every sample
-// that was. At all times
+// Package account keeps the account of one reader in one log: how far it is
+// and what became of every sample that it was given. What is settled is all
+// below a position, and a few ranges beyond it. At all times
 //
-//	Start + Delivered + Filtered + Dropped + PutAside = Ord
+//	Start + Delivered + Filtered + Dropped + PutAside = Ord + what is Ahead
 //
-// where Ord counts the samples of the log up to the reader's position, and
-// Start those of them that were never meant for it.
+// where Ord counts the samples of the log up to the position, and Start those
+// of them that were never meant for the reader.
 //
 // An Account is not safe for concurrent use, and nothing in it blocks.
 package account
 
 import (
 	"slices"
+	"time"
 
 	"fieldferry/buffer/frame"
 )
+
+// MaxAhead is how many ranges may be settled beyond the position.
+const MaxAhead = 8
 
 // Account is what the log knows of one reader. The embedded numbers are to be
 // read only.
 type Account struct {
 	frame.Reader
 
-	Owner any // who uses it; nobody looks into it here
-	Cell  int // its place in memory that outlives the process
+	Cell int // its place in memory that outlives the process
 
 	durable     frame.Reader // as it is in the log
 	isDurable   bool
@@ -31,33 +34,24 @@ type Account struct {
 	version     uint64 // grows with every change
 	savingVers  uint64
 	durableVers uint64
-	spans       []Span
-	marks       []mark
+	marks       []mark // in order
 }
 
-// Span is a run of samples beyond the position, adjacent to the one before.
-type Span struct {
-	Ord, N uint64
-	Seq    uint64 // of its first, for samples that were handed out
-	Kind   Kind
-	Reason string // why they are lost
-}
-
-// Kind says what the samples of a span are.
+// Kind says what became of samples.
 type Kind uint8
 
 // The kinds.
 const (
-	Data    Kind = iota // handed out
-	Lost                // not there any more: dropped or damaged
-	Skipped             // settled by the readers of their time, never written: not meant for this one
+	Delivered Kind = iota // unless they were marked
+	Lost                  // not there any more: dropped or damaged
+	Skipped               // settled by the readers of their time, never written: not meant for this one
 )
 
-// mark says that handed out samples, by sequence number, were filtered, or
-// put aside for a reason.
+// mark says that samples, counted in the log, were filtered, or put aside for
+// a reason.
 type mark struct {
-	from, to uint64 // inclusive
-	reason   string // empty: filtered
+	frame.Range
+	reason string // empty: filtered
 }
 
 func newAccount(r frame.Reader, durable bool) *Account {
@@ -73,13 +67,21 @@ func newAccount(r frame.Reader, durable bool) *Account {
 // replace sets the numbers anew.
 func (a *Account) replace(r frame.Reader) {
 	a.Reader = r
+	a.marks = a.marks[:0]
 	a.version++
+}
+
+// See notes that the reader is in use at a log time.
+func (a *Account) See(now time.Duration) {
+	if now > a.Seen {
+		a.Seen = now
+		a.version++
+	}
 }
 
 // Remove marks the reader as gone for good.
 func (a *Account) Remove() {
-	a.Rewind()
-	a.Owner = nil
+	a.Forget()
 	a.Removed = true
 	a.version++
 }
@@ -88,148 +90,155 @@ func (a *Account) changed() bool { return !a.isDurable || a.version != a.durable
 
 func clone(r *frame.Reader) frame.Reader {
 	c := *r
-	c.Dropped, c.PutAside = slices.Clone(r.Dropped), slices.Clone(r.PutAside)
+	c.Dropped, c.PutAside, c.Ahead = slices.Clone(r.Dropped), slices.Clone(r.PutAside), slices.Clone(r.Ahead)
 	return c
 }
 
-// Push adds what has been handed out or passed over. The position moves over
-// what is gone at once: nobody has to settle it.
-func (a *Account) Push(s Span) {
-	if s.N == 0 {
-		return
-	}
-	if k := len(a.spans); k > 0 {
-		last := &a.spans[k-1]
-		if last.Kind == s.Kind && last.Reason == s.Reason && (s.Kind != Data || last.Seq+last.N == s.Seq) {
-			last.N += s.N
-			return
-		}
-	}
-	a.spans = append(a.spans, s)
-	a.passGone()
-}
-
-func (a *Account) passGone() {
-	for len(a.spans) > 0 && a.spans[0].Kind != Data {
-		s := a.spans[0]
-		if s.Kind == Skipped {
-			a.Start += s.N
-		} else {
-			a.Dropped = Add(a.Dropped, s.Reason, s.N)
-		}
-		a.Ord += s.N
-		a.spans = slices.Delete(a.spans, 0, 1)
+// Settle says what became of the samples of g, for the reason that Lost has.
+// Those that are settled stay what they are. Its caller sees to it that no
+// more than MaxAhead ranges come to lie beyond the position.
+func (a *Account) Settle(g frame.Range, kind Kind, reason string) {
+	n := settle(&a.Reader, g, kind, reason, a.count)
+	if n > 0 {
 		a.version++
 	}
+	a.marks = slices.DeleteFunc(a.marks, func(m mark) bool { return m.From >= g.From && m.To <= g.To })
 }
 
-// Settle moves the position to seq, as far as that was handed out, and over
-// what is gone behind it.
-func (a *Account) Settle(seq uint64) {
-	for len(a.spans) > 0 && a.spans[0].Seq <= seq {
-		s := &a.spans[0]
-		k := min(s.N, seq-s.Seq+1)
-		a.count(s.Seq, s.Seq+k-1)
-		a.Ord += k
-		a.Seq = s.Seq + k - 1
-		a.version++
-		if k < s.N {
-			s.Ord, s.Seq, s.N = s.Ord+k, s.Seq+k, s.N-k
-			return
-		}
-		a.spans = slices.Delete(a.spans, 0, 1)
-		a.passGone()
-	}
-}
-
-// count books the samples from up to and with to, now settled.
-func (a *Account) count(from, to uint64) {
-	delivered := to - from + 1
-	for len(a.marks) > 0 && a.marks[0].from <= to {
-		m := &a.marks[0]
-		n := min(m.to, to) - m.from + 1
-		if m.reason == "" {
-			a.Filtered += n
-		} else {
-			a.PutAside = Add(a.PutAside, m.reason, n)
-		}
-		delivered -= n
-		if m.to > to {
-			m.from = to + 1
+// settle returns how many samples of g were not settled before.
+func settle(r *frame.Reader, g frame.Range, kind Kind, reason string, count func(g frame.Range)) (n uint64) {
+	for from := g.From; from < g.To; {
+		o, ok := nextOpen(r, from, g.To)
+		if !ok {
 			break
 		}
-		a.marks = slices.Delete(a.marks, 0, 1)
+		k := o.To - o.From
+		switch kind {
+		case Delivered:
+			count(o)
+		case Lost:
+			r.Dropped = Add(r.Dropped, reason, k)
+		case Skipped:
+			r.Start += k
+		}
+		n += k
+		from = o.To
 	}
-	a.Delivered += delivered
+	if n > 0 {
+		cover(r, g)
+	}
+	return n
 }
 
-// Mark notes that one handed out sample was put aside for a reason, or
-// filtered if that is empty. It counts once the sample is settled. Samples
-// that are settled, not handed out, or marked before stay as they are.
-func (a *Account) Mark(seq uint64, reason string) {
-	if !a.holds(seq) {
+// nextOpen is the first range from from on, up to to, that is not settled.
+func nextOpen(r *frame.Reader, from, to uint64) (frame.Range, bool) {
+	from = max(from, r.Ord)
+	for _, g := range r.Ahead {
+		if from < g.From {
+			to = min(to, g.From)
+			break
+		}
+		from = max(from, g.To)
+	}
+	return frame.Range{From: from, To: to}, from < to
+}
+
+// cover adds a range to what is settled.
+func cover(r *frame.Reader, g frame.Range) {
+	if g.From <= r.Ord {
+		r.Ord = max(r.Ord, g.To)
+	} else {
+		i := 0
+		for i < len(r.Ahead) && r.Ahead[i].To < g.From {
+			i++
+		}
+		j := i
+		for j < len(r.Ahead) && r.Ahead[j].From <= g.To {
+			g.From, g.To = min(g.From, r.Ahead[j].From), max(g.To, r.Ahead[j].To)
+			j++
+		}
+		if j == i+1 {
+			r.Ahead[i] = g
+			return
+		}
+		r.Ahead = slices.Replace(r.Ahead, i, j, g)
+	}
+	for len(r.Ahead) > 0 && r.Ahead[0].From <= r.Ord {
+		r.Ord = max(r.Ord, r.Ahead[0].To)
+		r.Ahead = slices.Delete(r.Ahead, 0, 1)
+	}
+}
+
+// count books the samples of g as delivered, filtered or put aside.
+func (a *Account) count(g frame.Range) {
+	a.Delivered += g.To - g.From
+	for i := range a.marks {
+		m := &a.marks[i]
+		from, to := max(m.From, g.From), min(m.To, g.To)
+		if from >= to {
+			continue
+		}
+		a.Delivered -= to - from
+		if m.reason == "" {
+			a.Filtered += to - from
+		} else {
+			a.PutAside = Add(a.PutAside, m.reason, to-from)
+		}
+	}
+}
+
+// Mark notes that the sample before which ord others came was put aside for a
+// reason, or filtered if that is empty. It counts once the sample is settled.
+// Samples that are settled or marked stay as they are.
+func (a *Account) Mark(ord uint64, reason string) {
+	if _, open := nextOpen(&a.Reader, ord, ord+1); !open {
 		return
 	}
 	at := len(a.marks)
-	for at > 0 && a.marks[at-1].from > seq {
+	for at > 0 && a.marks[at-1].From > ord {
 		at--
 	}
 	if at > 0 {
 		before := &a.marks[at-1]
-		if before.to >= seq {
+		if before.To > ord {
 			return
 		}
-		if before.to+1 == seq && before.reason == reason {
-			before.to = seq
+		if before.To == ord && before.reason == reason {
+			before.To++
 			return
 		}
 	}
-	a.marks = slices.Insert(a.marks, at, mark{from: seq, to: seq, reason: reason})
+	a.marks = slices.Insert(a.marks, at, mark{frame.Range{From: ord, To: ord + 1}, reason})
 }
 
-func (a *Account) holds(seq uint64) bool {
-	for _, s := range a.spans {
-		if s.Kind == Data && s.Seq <= seq && seq-s.Seq < s.N {
-			return true
-		}
-	}
-	return false
-}
+// Forget forgets the marks of what is not settled.
+func (a *Account) Forget() { a.marks = a.marks[:0] }
 
-// Rewind forgets what was handed out and not settled.
-func (a *Account) Rewind() { a.spans, a.marks = a.spans[:0], a.marks[:0] }
-
-// DropTo moves the position to ord over samples that were dropped; the last
-// of them had the sequence number seq. What is durable or being written moves
-// along: the record of the drop is written with it.
-func (a *Account) DropTo(ord, seq uint64, reason string) {
-	dropTo(&a.durable, ord, seq, reason)
+// DropTo moves the position to ord over samples that were dropped. What is
+// durable or being written moves along: the record of the drop is written
+// with it.
+func (a *Account) DropTo(ord uint64, reason string) {
+	g := frame.Range{To: ord}
+	settle(&a.durable, g, Lost, reason, nil)
 	if a.isSaving { // otherwise it shares its lists with durable
-		dropTo(&a.saving, ord, seq, reason)
+		settle(&a.saving, g, Lost, reason, nil)
 	}
-	if !dropTo(&a.Reader, ord, seq, reason) {
-		return
-	}
-	a.version++
-	for len(a.spans) > 0 && a.spans[0].Ord < ord {
-		s := &a.spans[0]
-		if k := ord - s.Ord; k < s.N {
-			s.Ord, s.Seq, s.N = s.Ord+k, s.Seq+k, s.N-k
-			break
-		}
-		a.spans = slices.Delete(a.spans, 0, 1)
-	}
-	a.marks = slices.DeleteFunc(a.marks, func(m mark) bool { return m.to <= seq })
-	a.passGone()
+	a.Settle(g, Lost, reason)
 }
 
-func dropTo(r *frame.Reader, ord, seq uint64, reason string) bool {
-	if ord <= r.Ord {
-		return false
+// Pending is how many of the samples below end are not settled.
+func (a *Account) Pending(end uint64) uint64 {
+	n := end - min(a.Ord, end)
+	for _, g := range a.Ahead {
+		n -= min(g.To, end) - min(g.From, end)
 	}
-	r.Dropped = Add(r.Dropped, reason, ord-r.Ord)
-	r.Ord, r.Seq = ord, max(r.Seq, seq)
-	return true
+	return n
+}
+
+// Covers says that all samples of a range are settled.
+func (a *Account) Covers(from, to uint64) bool {
+	_, open := nextOpen(&a.Reader, from, to)
+	return !open
 }
 
 const (
@@ -259,9 +268,11 @@ func Add(cs []frame.Count, reason string, n uint64) []frame.Count {
 	return append(cs, frame.Count{Reason: reason, N: n})
 }
 
-// ByReason returns the counts as a map of its own.
-func ByReason(cs []frame.Count) map[string]uint64 {
-	m := make(map[string]uint64, len(cs))
+// ByReason adds the counts to a map, which is made if it is nil.
+func ByReason(m map[string]uint64, cs []frame.Count) map[string]uint64 {
+	if m == nil {
+		m = make(map[string]uint64, len(cs))
+	}
 	for _, c := range cs {
 		m[c.Reason] += c.N
 	}

@@ -3,76 +3,116 @@ package account
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"fieldferry/buffer/frame"
 )
 
+// model is an account sample by sample: what became of each, "" for nothing.
+type model []string
+
+func (m model) settle(g frame.Range, as string) {
+	for i := g.From; i < g.To && i < uint64(len(m)); i++ {
+		if m[i] == "" {
+			m[i] = as
+		}
+	}
+}
+
+func (m model) count(as string) (n uint64) {
+	for _, s := range m {
+		if s == as {
+			n++
+		}
+	}
+	return n
+}
+
 // TestSum does everything that can be done to an account, at random, and
-// checks the sum after every step.
+// compares every number with a model that knows each sample.
 func TestSum(t *testing.T) {
 	for luck := range uint64(200) {
 		rnd := rand.New(rand.NewPCG(luck, 0))
-		a := newAccount(frame.Reader{Name: "a", Start: 7, Ord: 7, Seq: 7}, false)
-		next := a.Ord // handed out or passed over up to here
-		for step := range 500 {
-			what := ""
-			switch n := 1 + rnd.Uint64N(9); rnd.IntN(8) {
-			case 0, 1, 2:
-				what = fmt.Sprint("hand out ", n)
-				a.Push(Span{Ord: next, N: n, Seq: next + 1})
-				next += n
+		m := make(model, 600)
+		a := newAccount(frame.Reader{Name: "a", Start: 7, Ord: 7}, false)
+		m.settle(frame.Range{To: 7}, "skipped")
+		for step := range 300 {
+			from := rnd.Uint64N(590)
+			g := frame.Range{From: from, To: from + 1 + rnd.Uint64N(9)}
+			what := fmt.Sprint(g)
+			switch rnd.IntN(6) {
+			case 0, 1:
+				a.Settle(g, Delivered, "")
+				m.settle(g, "delivered")
+			case 2:
+				a.Settle(g, Lost, "x")
+				m.settle(g, "lost")
 			case 3:
-				what = fmt.Sprint("lose ", n)
-				a.Push(Span{Ord: next, N: n, Kind: Lost + Kind(rnd.IntN(2)), Reason: fmt.Sprint(rnd.IntN(30))})
-				next += n
+				a.Settle(g, Skipped, "")
+				m.settle(g, "skipped")
 			case 4:
-				what = "settle"
-				a.Settle(a.Ord + rnd.Uint64N(20))
+				a.Mark(g.From, "")
+				a.Settle(frame.Range{From: g.From, To: g.From + 1}, Delivered, "")
+				m.settle(frame.Range{From: g.From, To: g.From + 1}, "filtered")
 			case 5:
-				what = "mark"
-				for range n {
-					a.Mark(a.Ord+rnd.Uint64N(20), []string{"", "x", "y"}[rnd.IntN(3)])
+				if g.To = uint64(rnd.IntN(step + 1)); rnd.IntN(4) == 0 {
+					a.DropTo(g.To, "max bytes")
+					m.settle(frame.Range{To: g.To}, "lost")
 				}
-			case 6:
-				what = "rewind"
-				a.Rewind()
-				next = a.Ord
-			case 7:
-				ord := a.Ord + rnd.Uint64N(15)
-				what = fmt.Sprint("drop to ", ord)
-				a.DropTo(ord, ord, "max bytes")
-				next = max(next, a.Ord)
 			}
-			sum := a.Start + a.Delivered + a.Filtered
-			for _, c := range append(append([]frame.Count(nil), a.Dropped...), a.PutAside...) {
-				sum += c.N
+			lost := uint64(0)
+			for _, c := range a.Dropped {
+				lost += c.N
 			}
-			if sum != a.Ord || len(a.Dropped) > maxReasons || a.Ord > next {
-				t.Fatalf("luck %d, step %d: after %s the sum is %d, the position %d of %d: %+v", luck, step, what, sum, a.Ord, next, a)
+			ahead := uint64(0)
+			for _, g := range a.Ahead {
+				ahead += g.To - g.From
+			}
+			got := []uint64{a.Delivered, a.Filtered, lost, a.Start, a.Pending(600)}
+			want := []uint64{m.count("delivered"), m.count("filtered"), m.count("lost"), m.count("skipped"), m.count("")}
+			if !slices.Equal(got, want) || a.Start+a.Delivered+a.Filtered+lost != a.Ord+ahead {
+				t.Fatalf("luck %d, step %d, %s: delivered, filtered, lost, skipped, pending are %v, want %v: %+v", luck, step, what, got, want, a.Reader)
+			}
+			var c frame.Reader
+			if err := c.ParseCell(a.AppendCell(nil)); err != nil || !slices.Equal(c.Ahead, a.Ahead) {
+				t.Fatalf("luck %d, step %d: %v is read back as %v, %v", luck, step, a.Ahead, c.Ahead, err)
 			}
 		}
 	}
 }
 
-// TestMarks: a mark counts once, when its sample is settled, and not after a
-// rewind.
+// TestMarks: a mark counts once, when its sample is settled, and not after it
+// was forgotten.
 func TestMarks(t *testing.T) {
 	a := newAccount(frame.Reader{}, false)
-	a.Push(Span{Ord: 0, N: 10, Seq: 1})
-	for _, seq := range []uint64{2, 3, 3, 9, 0, 99} {
-		a.Mark(seq, "")
+	for _, ord := range []uint64{1, 2, 2, 8} {
+		a.Mark(ord, "")
 	}
-	a.Mark(5, "too large")
-	a.Mark(5, "")
-	a.Settle(6)
+	a.Mark(4, "too large")
+	a.Mark(4, "")
+	a.Settle(frame.Range{To: 6}, Delivered, "")
 	if a.Filtered != 2 || a.Delivered != 3 || len(a.PutAside) != 1 || a.PutAside[0].N != 1 {
 		t.Fatalf("got %+v, want 2 filtered, 1 put aside, 3 delivered", a.Reader)
 	}
-	a.Rewind()
-	a.Push(Span{Ord: 6, N: 4, Seq: 7})
-	a.Settle(10)
+	a.Forget()
+	a.Settle(frame.Range{From: 6, To: 10}, Delivered, "")
 	if a.Filtered != 2 || a.Delivered != 7 {
 		t.Fatalf("got %+v, want 2 filtered, 7 delivered", a.Reader)
+	}
+}
+
+// TestUnsettled: what some reader has not settled, of several with holes.
+func TestUnsettled(t *testing.T) {
+	b := Book{Cells: 4}
+	b.Open(frame.Reader{Name: "a", Ord: 10, Start: 10, Ahead: []frame.Range{{From: 20, To: 30}}})
+	b.Open(frame.Reader{Name: "b", Ord: 15, Start: 15, Ahead: []frame.Range{{From: 18, To: 25}, {From: 40, To: 50}}})
+	open, n := b.Unsettled(5, 45)
+	want := []frame.Range{{From: 10, To: 20}, {From: 25, To: 45}}
+	if n != 30 || !slices.Equal(open, want) {
+		t.Fatalf("got %v, %d, want %v, 30", open, n, want)
+	}
+	if !b.Covers(20, 25) || b.Covers(20, 26) {
+		t.Fatal("Covers does not tell what both have settled")
 	}
 }

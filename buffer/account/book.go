@@ -128,21 +128,53 @@ func (b *Book) PassedDurably(ord uint64) bool {
 	return !slices.ContainsFunc(b.Accounts, func(a *Account) bool { return !a.isDurable || a.durable.Ord < ord })
 }
 
-// Unsettled is the number of the samples that some reader has not settled.
-func (b *Book) Unsettled(from, to uint64) uint64 {
-	first := to
+// Covers says that every reader has settled all samples of a range, and that
+// there is a reader.
+func (b *Book) Covers(from, to uint64) bool {
+	readers := false
 	for _, a := range b.Accounts {
-		if !a.Removed {
-			first = min(first, max(from, a.Ord))
+		if a.Removed {
+			continue
+		}
+		readers = true
+		if !a.Covers(from, to) {
+			return false
 		}
 	}
-	return to - first
+	return readers
+}
+
+// Unsettled returns the ranges of samples that some reader has not settled,
+// in order, and how many samples those are.
+func (b *Book) Unsettled(from, to uint64) (open []frame.Range, n uint64) {
+	for from < to {
+		next, found := frame.Range{From: to, To: to}, false
+		for _, a := range b.Accounts {
+			if g, ok := nextOpen(&a.Reader, from, to); ok && !a.Removed {
+				if g.From < next.From || g.From == next.From && g.To > next.To {
+					next = g
+				}
+				found = true
+			}
+		}
+		if !found {
+			break
+		}
+		if k := len(open); k > 0 && open[k-1].To == next.From {
+			open[k-1].To = next.To
+		} else {
+			open = append(open, next)
+		}
+		n += next.To - next.From
+		from = next.To
+	}
+	return open, n
 }
 
 // Lost counts those of the samples that some reader had not settled, and
 // returns their number.
 func (b *Book) Lost(from, to uint64, reason string) uint64 {
-	n := b.Unsettled(from, to)
+	_, n := b.Unsettled(from, to)
 	if n > 0 {
 		b.Dropped = Add(b.Dropped, reason, n)
 	}

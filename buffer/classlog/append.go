@@ -14,15 +14,15 @@ func (l *Log) AddLocked(s *tag.Sample) {
 	if cut {
 		l.appended.oversized++
 	}
-	for deadline := (time.Time{}); !l.q.Add(s, l.c.Now); {
+	for deadline := (time.Time{}); !l.q.Add(s, l.c.Seq+1, l.c.Now); {
 		if !l.makeRoomLocked(&deadline) {
 			ord := l.q.Ord()
-			l.q.Lose(ReasonDisk)
+			l.q.Lose(s.Tag, l.c.Seq+1, ReasonDisk)
 			l.book.Lost(ord, ord+1, ReasonDisk)
 			break
 		}
 	}
-	l.c.Seq = l.q.Ord() + l.q.Delta()
+	l.c.Seq++
 }
 
 // makeRoomLocked waits for the writer, up to the deadline that it sets the
@@ -54,6 +54,7 @@ func (l *Log) waitRoomLocked(patience time.Duration) bool {
 		return false
 	}
 	space := l.space
+	l.waited = true
 	l.c.Mu.Unlock()
 	defer l.c.Mu.Lock()
 	l.c.Kick()
@@ -69,6 +70,7 @@ func (l *Log) waitRoomLocked(patience time.Duration) bool {
 
 // RoomLocked wakes those who wait for room in the queue.
 func (l *Log) RoomLocked() {
+	l.waited = false
 	close(l.space)
 	l.space = make(chan struct{})
 }
@@ -77,13 +79,16 @@ func (l *Log) RoomLocked() {
 // no shared memory keeps it.
 func (l *Log) DirectLocked() bool { return !l.q.Shared() }
 
+// WaitedForLocked says that somebody waits for room in the queue.
+func (l *Log) WaitedForLocked() bool { return l.waited }
+
 // FullLocked says that so much waits that it is to be committed now.
 func (l *Log) FullLocked() bool { return l.q.Used() >= l.opt.Batch }
 
 // freeSettledLocked frees blocks that every reader has settled before they
 // were written: they need never touch the disk.
 func (l *Log) freeSettledLocked() uint64 {
-	n := l.q.FreeSettled(l.book.Settled(l.q.Ord()))
+	n := l.q.FreeSettled(l.book.Covers)
 	l.appended.skipped += n
 	return n
 }

@@ -18,7 +18,10 @@ type writer struct {
 	saved   time.Duration // when accounts were saved
 	retryAt time.Duration
 	backoff time.Duration
+	spareAt time.Duration // when the next segment may be allocated again
+	ledger  ledger
 	kept    bool // this run took over the memory of the one before
+	must    bool // a segment must be begun, though there is nothing to write
 }
 
 // health is how the disk does. Common.Mu guards it.
@@ -50,7 +53,14 @@ func (l *Log) TryCommit() error {
 // fails the segment is given up where it was last durable, and what was
 // written since is still in the queue: the next Commit writes it into a new
 // segment. The file of a failed sync is never synced again.
+//
+// A log that has nothing to say is left alone, in particular one that was
+// never used.
 func (l *Log) Commit() error {
+	if l.idle() {
+		l.recovered()
+		return nil
+	}
 	err := l.writeAll(true)
 	if err == nil {
 		err = l.store.Sync()
@@ -64,13 +74,24 @@ func (l *Log) Commit() error {
 	return nil
 }
 
+// idle says that no segment is open and there is nothing to write.
+func (l *Log) idle() bool {
+	if l.store.Writing() || l.w.must || len(l.w.drops) > 0 {
+		return false
+	}
+	l.c.Mu.Lock()
+	defer l.c.Mu.Unlock()
+	l.freeSettledLocked()
+	return l.q.Oldest() == nil && (l.q.Ord() == 0 || !l.book.Changed())
+}
+
 // WriteThrough writes what is pending into the log without a sync, where no
 // shared memory keeps it: from then on the kernel does.
 func (l *Log) WriteThrough() {
 	l.c.Mu.Lock()
-	failing, closed := l.health.failing, l.c.Closed
+	failing, closed, empty := l.health.failing, l.c.Closed, l.q.Oldest() == nil
 	l.c.Mu.Unlock()
-	if failing != nil || closed {
+	if failing != nil || closed || empty {
 		return
 	}
 	if err := l.writeAll(false); err != nil {
@@ -131,7 +152,7 @@ func (l *Log) put(blk *queue.Block) error {
 	}
 	l.putGap(blk.Ord)
 	return l.store.Put(&segment.Block{
-		Count: blk.Count, FirstSeq: blk.Seq, FirstOrd: blk.Ord,
+		Count: blk.Count, FirstSeq: blk.Seq, LastSeq: blk.Last, FirstOrd: blk.Ord,
 		Epoch: blk.Epoch, Time: blk.Time, Payload: blk.Frames,
 	}, blk.Entries)
 }
@@ -144,17 +165,27 @@ func (l *Log) putGap(to uint64) {
 		return
 	}
 	l.c.Mu.Lock()
-	holes, delta, now := l.q.Cover(next, to), l.q.Delta(), l.c.Now
+	holes, now := l.q.Cover(next, to), l.c.Now
 	l.c.Mu.Unlock()
-	l.store.PutGaps(holes, delta, now)
+	for _, g := range holes {
+		if g.Reason == "" {
+			l.store.PutGap(g, g.AppendSkip(nil))
+			continue
+		}
+		d := l.w.ledger.note(frame.Drop{
+			Reason: g.Reason, From: g.From, To: g.To, N: g.To - g.From,
+			FirstSeq: g.FirstSeq, LastSeq: g.LastSeq, Oldest: now, Newest: now,
+		})
+		l.store.PutGap(g, d.Append(nil))
+	}
 }
 
 // putAccounts adds the accounts that take has taken, and the drops.
 func (l *Log) putAccounts() {
-	if l.w.saving == 0 && len(l.w.drops) == 0 {
+	frames := append(l.clockFrames(false), l.dropFrames()...)
+	if l.w.saving == 0 && len(frames) == 0 {
 		return
 	}
-	frames := l.dropFrames()
 	l.c.Mu.Lock()
 	frames = append(frames, l.book.Frames()...)
 	st := frame.State{Dropped: l.book.Dropped}
@@ -172,7 +203,7 @@ func (l *Log) dropFrames() (frames [][]byte) {
 
 // roll seals the segment and begins the next one.
 func (l *Log) roll() error {
-	if err := l.store.Seal(l.nextSeq()); err != nil {
+	if err := l.store.Seal(l.store.LastSeq()+1, l.counts()); err != nil {
 		return err
 	}
 	l.c.Mu.Lock()
@@ -185,22 +216,34 @@ func (l *Log) roll() error {
 // readers, so that it can do without the segments before it, and with the
 // drops that have to be recorded.
 func (l *Log) startSegment() error {
-	l.c.Room(l.opt.Segment)
+	if !l.Spare() {
+		l.c.Room(l.opt.Segment)
+	}
 	l.c.Mu.Lock()
 	l.q.Prune()
-	h := segment.Header{Epoch: l.q.Epoch(), FirstSeq: l.store.Next() + l.q.Delta() + 1, Clock: frame.Clock{Log: l.c.Now, Clock: l.c.Clock}}
+	h := segment.Header{Epoch: l.q.Epoch(), FirstSeq: l.firstSeqLocked(), Clock: frame.Clock{Log: l.c.Now, Clock: l.c.Clock}}
 	accounts := l.book.Durable()
 	st := frame.State{Readers: uint32(len(accounts)), Dropped: l.book.Dropped}
 	snapshot := [][]byte{st.Append(nil)}
 	l.c.Mu.Unlock()
-	snapshot = append(snapshot, h.Clock.Append(nil))
-	snapshot = append(append(snapshot, l.dropFrames()...), accounts...)
-	if err := l.store.Begin(h, snapshot); err != nil {
+	snapshot = append(append(snapshot, l.clockFrames(true)...), h.Clock.Append(nil))
+	snapshot = append(append(snapshot, l.w.ledger.frames()...), accounts...)
+	if err := l.store.Begin(h, snapshot, l.counts()); err != nil {
 		return err
 	}
-	l.w.drops = nil
+	l.w.drops, l.w.must = nil, false
 	l.store.Delete()
 	return nil
+}
+
+// firstSeqLocked is where the numbers of the next segment begin: above those
+// that are written, and above those of earlier runs unless it holds some.
+func (l *Log) firstSeqLocked() uint64 {
+	seq := max(l.store.LastSeq(), l.c.Base) + 1
+	if o := l.q.Oldest(); o != nil {
+		seq = min(seq, max(o.Seq, l.store.LastSeq()+1))
+	}
+	return seq
 }
 
 // saved notes that everything written is durable.
@@ -213,8 +256,18 @@ func (l *Log) saved() {
 	}
 	l.w.saving, l.w.drops = 0, nil
 	l.book.Forget(l.q.ClearCell)
+	l.recoveredLocked()
+}
+
+func (l *Log) recovered() {
+	l.c.Mu.Lock()
+	defer l.c.Mu.Unlock()
+	l.recoveredLocked()
+}
+
+func (l *Log) recoveredLocked() {
 	if l.health.failing != nil {
-		l.c.Log.Info("the buffer is on disk again", "down", l.c.Now-l.health.since)
+		l.c.Log.Info("the buffer is on disk again", "class", l.opt.Class, "down", l.c.Now-l.health.since)
 		l.health.failing = nil
 	}
 	l.w.backoff = 0
@@ -222,7 +275,7 @@ func (l *Log) saved() {
 
 // durableLocked frees what is durable.
 func (l *Log) durableLocked() {
-	l.diskOrd = l.store.Next()
+	l.diskOrd, l.diskSeq = l.store.Next(), l.store.LastSeq()
 	l.q.Durable(l.diskOrd)
 	l.RoomLocked()
 }
@@ -231,13 +284,13 @@ func (l *Log) durableLocked() {
 func (l *Log) fail(err error) {
 	l.w.backoff = min(max(2*l.w.backoff, minBackoff), maxBackoff)
 	l.c.Mu.Lock()
-	l.store.GiveUp(l.diskOrd)
+	l.store.GiveUp(l.diskOrd, l.diskSeq)
 	l.q.GiveBack()
 	l.w.retryAt = l.c.Now + l.w.backoff
 	l.health.failures++
 	if l.health.failing == nil {
 		l.health.since = l.c.Now
-		l.c.Log.Error("the buffer cannot be written: samples wait in memory", "err", err)
+		l.c.Log.Error("the buffer cannot be written: samples wait in memory", "class", l.opt.Class, "err", err)
 	}
 	l.health.failing = err
 	l.RoomLocked()

@@ -7,10 +7,12 @@ import (
 	"time"
 
 	"fieldferry/buffer/account"
+	"fieldferry/buffer/clock"
 	"fieldferry/buffer/disk"
 	"fieldferry/buffer/frame"
 	"fieldferry/buffer/queue"
 	"fieldferry/buffer/store"
+	"fieldferry/buffer/tally"
 	"fieldferry/tag"
 )
 
@@ -21,6 +23,7 @@ const (
 	ReasonFloor   = "min free" // the disk was as full as it may be
 	ReasonDisk    = "disk"     // the disk could not be written for too long
 	ReasonRemoved = "removed"  // their reader is no more
+	ReasonGone    = "gone"     // their reader was not in use for too long
 )
 
 // Common is what the logs of a buffer have in common.
@@ -35,10 +38,19 @@ type Common struct {
 	Closed bool
 	Now    time.Duration // the buffer's own time
 	Seq    uint64        // the last sequence number given
+	Base   uint64        // the last one when this run began
+
+	// Counters count the samples of each tag over all logs: a tag that moves to
+	// another class counts on.
+	Counters tally.Tally
+	// Clocks is what is known of the machine's clock. Each log holds what was
+	// known when it was last written.
+	Clocks clock.Table
 }
 
 // Options say where a log lies and how large its parts are.
 type Options struct {
+	Class      string
 	Dir        string
 	RuntimeDir string
 	Segment    int64         // bytes
@@ -52,6 +64,7 @@ type Options struct {
 type Log struct {
 	c     *Common
 	opt   Options
+	tail  Tail
 	store *store.Store
 	w     writer
 
@@ -59,11 +72,14 @@ type Log struct {
 	q        *queue.Queue
 	runOrd   uint64        // samples appended to the log before this run
 	diskOrd  uint64        // samples below it are durable, or settled by everybody
+	diskSeq  uint64        // and have no higher number
 	markOrd  uint64        // samples appended at the tick before
 	space    chan struct{} // closed and replaced when the queue gains room
+	waited   bool          // somebody waits for it
 	book     account.Book
 	known    bool // the readers of earlier runs are known
 	health   health
+	clockNew bool // a change of the clock is not written yet
 	appended struct{ skipped, oversized uint64 }
 }
 
@@ -79,32 +95,29 @@ func (l *Log) Due() bool {
 	mark := l.markOrd
 	l.markOrd = l.q.Ord()
 	l.freeSettledLocked()
-	if o := l.q.Oldest(); o != nil && o.Ord < mark && l.book.Settled(mark) < mark {
+	if o := l.q.Oldest(); o != nil && o.Ord < mark && !l.book.Covers(o.Ord, min(o.End(), mark)) {
 		return true
 	}
-	if l.book.Urgent(l.diskOrd) || l.c.Now-l.w.saved >= idleSave && l.book.Changed() {
+	// While nothing of the class was ever written nothing can come again, and
+	// a class that nobody uses costs no sync.
+	if _, _, written := l.store.First(); written && l.book.Urgent(l.diskOrd) || l.c.Now-l.w.saved >= idleSave && l.q.Ord() > 0 && l.book.Changed() {
 		return true
 	}
-	return l.store.Dirty() || len(l.w.drops) > 0 || l.health.failing != nil
+	return l.store.Dirty() || len(l.w.drops) > 0 || l.clockNew && l.store.Writing() || l.health.failing != nil
 }
 
 // Close commits, ends the last segment and lets go of everything. It is the
 // last call; RoomLocked must have been called after Common.Closed was set.
 func (l *Log) Close() error {
 	err := l.Commit()
+	l.c.Mu.Lock()
+	next := l.c.Seq + 1
+	l.c.Mu.Unlock()
 	if err == nil {
-		err = l.store.End(l.nextSeq())
+		err = l.store.End(next, l.counts())
 	}
 	saved := err == nil
 	return errors.Join(err, l.store.Close(), l.q.Close(saved))
-}
-
-// nextSeq is the sequence number of the sample behind those that were
-// written.
-func (l *Log) nextSeq() uint64 {
-	l.c.Mu.Lock()
-	defer l.c.Mu.Unlock()
-	return l.store.Next() + l.q.Delta() + 1
 }
 
 // ID is the number of the log, drawn at random when it was made.
@@ -125,22 +138,35 @@ func (l *Log) BookLocked() *account.Book { return &l.book }
 // KeepLocked stores the account where it outlives the process.
 func (l *Log) KeepLocked(a *account.Account) { l.q.SetCell(a.Cell, &a.Reader) }
 
+// RemoveLocked ends an account and returns how many samples were not settled,
+// which count as dropped for the reason.
+func (l *Log) RemoveLocked(a *account.Account, reason string) uint64 {
+	waiting := a.Pending(l.q.Ord())
+	a.Remove()
+	l.KeepLocked(a)
+	if waiting > 0 {
+		l.book.Dropped = account.Add(l.book.Dropped, reason, waiting)
+	}
+	return waiting
+}
+
 // KnownLocked says that the readers of earlier runs are known.
 func (l *Log) KnownLocked() bool { return l.known }
 
 // OrdLocked is the number of samples appended to the log.
 func (l *Log) OrdLocked() uint64 { return l.q.Ord() }
 
-// RunOrdLocked is the number of samples appended to the log before this run.
-func (l *Log) RunOrdLocked() uint64 { return l.runOrd }
+// RunOrd is the number of samples appended to the log before this run. It
+// does not change.
+func (l *Log) RunOrd() uint64 { return l.runOrd }
 
 // OldestLocked returns the count of samples before the oldest one that is
-// still there, and a sequence number below its own.
-func (l *Log) OldestLocked() (ord, seq uint64) {
-	if ord, seq, ok := l.store.First(); ok {
-		return ord, seq
+// still there.
+func (l *Log) OldestLocked() uint64 {
+	if ord, _, ok := l.store.First(); ok {
+		return ord
 	}
-	return l.diskOrd, l.diskOrd + l.q.Delta()
+	return l.diskOrd
 }
 
 // Place says where a sample lies.

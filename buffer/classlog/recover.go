@@ -2,7 +2,6 @@ package classlog
 
 import (
 	"maps"
-	"math/rand/v2"
 	"slices"
 
 	"fieldferry/buffer/account"
@@ -11,56 +10,93 @@ import (
 	"fieldferry/buffer/store"
 )
 
-// epochGap is how far the sequence numbers jump after an unclean start: more
-// than one run can have given without making any of them durable.
-const epochGap = 1 << 38
+// Tail is where a log that earlier runs have left ends.
+type Tail struct {
+	ID    uint64
+	Empty bool   // there is no log yet
+	Seq   uint64 // no sample of it has a higher number
+	Epoch uint32
+	Clean bool // it was closed in order, or is new
+	Kept  bool // it goes on in the memory that outlived the process
+	// Untouched says that nothing was appended since the log was closed in
+	// order, or was made: the memory of this start of the machine tells.
+	Untouched bool
+	// Counted says that Common.Counters holds the numbers of all samples of the
+	// log: as they were at its end if that was Clean, otherwise from the memory
+	// that outlived the process.
+	Counted bool
+}
 
 // Open reads what earlier runs left. It fails only if the directory cannot be
-// listed. Common.Now and Common.Seq go on where they stood. Begin must follow.
-func Open(c *Common, o Options) (*Log, error) {
+// listed. A log that is new gets a number that follows from id, unless that is
+// 0. Common.Now goes on where it stood. Start must follow.
+func Open(c *Common, o Options, id uint64) (*Log, error) {
 	st, t, err := store.Open(c.FS, o.Dir, o.Segment, o.Aside, c.Log)
 	if err != nil {
 		return nil, err
+	}
+	if t.Empty && id != 0 {
+		st.SetID(id)
 	}
 	l := &Log{c: c, opt: o, store: st, space: make(chan struct{}), known: t.Known}
 	l.book = account.Book{Dropped: t.Dropped, Cells: ring.Cells}
 	for _, name := range slices.Sorted(maps.Keys(t.Readers)) {
 		l.book.Load(t.Readers[name])
 	}
-	l.q = queue.New(c.FS, o.RuntimeDir, o.Ring, c.Log)
+	for _, d := range t.Drops {
+		l.w.ledger.last = max(l.w.ledger.last, d.ID)
+	}
+	l.w.ledger.drops = t.Drops
+	l.q = queue.New(c.FS, o.RuntimeDir, o.Ring, &c.Counters, c.Log)
 	c.Mu.Lock()
 	defer c.Mu.Unlock()
 	c.Now = max(c.Now, t.Time, t.Clock.Log+t.Clock.Off(c.Clock))
+	if t.Clock.Boot != c.Clock.Boot {
+		c.Now++ // so that no moment belongs to two starts of the machine
+	}
 	l.takeOverLocked(&t)
+	c.Clocks.Merge(&t.Clocks)
 	return l, nil
 }
 
 // takeOverLocked continues with what the run before has left in memory, if it
-// did, or else behind the end of the log.
+// did.
 func (l *Log) takeOverLocked(t *store.Tail) {
 	o := queue.Origin{
 		Log: l.store.ID(), Boot: l.c.Clock.Boot, Epoch: t.Epoch,
-		Ord: t.Ord, Delta: t.NextSeq - 1 - t.Ord, Clean: t.Clean || t.Empty,
+		Ord: t.Ord, Seq: t.NextSeq - 1, Clean: t.Clean || t.Empty,
 	}
-	l.w.kept = l.q.Recover(o, l.book.TakeOver)
-	l.book.Settle()
-	l.diskOrd = t.Ord
-	switch {
-	case l.w.kept:
+	l.tail = Tail{ID: o.Log, Empty: t.Empty, Seq: o.Seq, Epoch: t.Epoch, Clean: o.Clean}
+	l.diskOrd, l.diskSeq = o.Ord, o.Seq
+	if l.q.Recover(o, l.book.TakeOver) {
+		l.tail.Kept, l.tail.Clean = true, false
 		l.diskOrd = l.q.Adopt(t.Ord, l.fate)
-		l.store.Void(l.diskOrd)
-		l.q.SetEpoch(l.q.Epoch() + 1)
-	case o.Clean:
-		l.resetLocked(o)
-	default:
-		o.Epoch++
-		o.Delta += epochGap
-		l.resetLocked(o)
+		if b := l.q.Oldest(); b != nil && b.Ord == l.diskOrd {
+			l.diskSeq = b.Seq - 1
+		}
+		l.store.Void(l.diskOrd, l.diskSeq)
+		l.tail.Seq, l.tail.Epoch = max(o.Seq, l.q.Seq()), l.q.Epoch()
+	} else {
+		l.q.Reset(o)
 	}
+	l.book.Settle()
+	l.w.kept, l.w.must = l.tail.Kept, !l.tail.Clean
+	if t.Counts != nil {
+		l.c.Counters.Merge(t.Counts)
+	}
+	l.tail.Untouched = l.q.Untouched()
+	l.tail.Counted = t.Counts != nil && (l.tail.Kept && l.q.Counted() || l.tail.Clean)
 	l.runOrd = l.q.Ord()
-	l.c.Seq = t.NextSeq - 1
-	if l.w.kept {
-		l.c.Seq = l.runOrd + l.q.Delta()
+}
+
+// Tail returns where the log ended when it was opened.
+func (l *Log) Tail() Tail { return l.tail }
+
+// StartLocked sets the epoch of this run. Begin must follow.
+func (l *Log) StartLocked(epoch uint32) {
+	l.q.SetEpoch(epoch)
+	for _, a := range l.book.Accounts {
+		l.KeepLocked(a)
 	}
 }
 
@@ -73,52 +109,21 @@ func (l *Log) fate(from, to uint64) string {
 	return ReasonDisk
 }
 
-// Begin makes this run's first segment durable: the epoch and the sequence
-// numbers it starts with must never be given again, and are only given once
-// this has succeeded or, on a disk that cannot be written, at a distance that
-// only chance could repeat.
-func (l *Log) Begin() {
+// Must says that the log must have a segment of this run, whatever is in it.
+func (l *Log) Must() { l.w.must = true }
+
+// Begin makes this run's first segment durable, where there has to be one.
+func (l *Log) Begin() error {
 	if err := l.Commit(); err != nil {
-		l.stray()
-		return
+		return err
 	}
-	l.c.Mu.Lock()
-	if l.w.kept && l.q.Oldest() == nil {
-		l.resetLocked(l.originLocked()) // or what is beside the queue would grow with every kill
-	}
-	l.c.Mu.Unlock()
-}
-
-// strayRange is how far apart runs begin whose start is not durable. Two of
-// them repeat numbers if one begins within the samples of the other: with a
-// million samples each that is less likely than 1 in 100 million. Some thirty
-// such runs stay below 2^53, up to which JavaScript counts exactly.
-const strayRange = 1 << 48
-
-// stray moves the sequence numbers of a run that could not make its start
-// durable: should this run end without a trace, the next one must not give
-// the same ones again. Those of a run that goes on from an earlier one start
-// where that one did, durably.
-func (l *Log) stray() {
 	l.c.Mu.Lock()
 	defer l.c.Mu.Unlock()
-	if l.w.kept {
-		return
+	if l.w.kept && l.q.Oldest() == nil { // or what is beside the queue would grow with every kill
+		l.q.Reset(queue.Origin{Log: l.store.ID(), Boot: l.c.Clock.Boot, Epoch: l.q.Epoch(), Ord: l.q.Ord(), Seq: l.q.Seq()})
+		for _, a := range l.book.Accounts {
+			l.KeepLocked(a)
+		}
 	}
-	o := l.originLocked()
-	o.Delta += epochGap + rand.Uint64N(strayRange)
-	l.resetLocked(o)
-	l.c.Log.Warn("the buffer starts without a disk: sequence numbers jump", "next", o.Ord+o.Delta+1)
-}
-
-func (l *Log) originLocked() queue.Origin {
-	return queue.Origin{Log: l.store.ID(), Boot: l.c.Clock.Boot, Epoch: l.q.Epoch(), Ord: l.q.Ord(), Delta: l.q.Delta()}
-}
-
-// resetLocked empties the queue and keeps the accounts beside it.
-func (l *Log) resetLocked(o queue.Origin) {
-	l.q.Reset(o)
-	for _, a := range l.book.Accounts {
-		l.KeepLocked(a)
-	}
+	return nil
 }

@@ -33,6 +33,39 @@ func (l *Log) Taken() int64 { return l.store.Taken() }
 // Writing says that there is a segment that is written to.
 func (l *Log) Writing() bool { return l.store.Writing() }
 
+// Spare says that the file of the next segment is there, and counted.
+func (l *Log) Spare() bool { return l.store.Spare().Ready() }
+
+// Release gives the space of the next segment's file back, and returns it.
+func (l *Log) Release() int64 {
+	if !l.Spare() {
+		return 0
+	}
+	l.store.Spare().Release()
+	return l.opt.Segment
+}
+
+// Prepare allocates the file of the next segment while the one that is written
+// to still has room, if room says that the disk may be used so far. What fails
+// is tried again later: the segment itself will tell.
+func (l *Log) Prepare(room func(need int64) bool) {
+	l.c.Mu.Lock()
+	now, failing := l.c.Now, l.health.failing != nil
+	l.c.Mu.Unlock()
+	if failing || now < l.w.spareAt || l.Spare() || !l.store.WantsSpare() {
+		return
+	}
+	l.w.spareAt = now + maxBackoff
+	if !room(l.opt.Segment) {
+		return
+	}
+	if err := l.store.Spare().Allocate(); err != nil {
+		l.c.Log.Warn("the buffer's next segment cannot be allocated ahead", "class", l.opt.Class, "err", err)
+		return
+	}
+	l.w.spareAt = 0
+}
+
 // Free returns how many bytes others may still write to the disk.
 func (l *Log) Free() (int64, error) { return l.store.Free() }
 
@@ -53,19 +86,20 @@ func (l *Log) RollOld(age time.Duration) {
 // commit or segment; only then the file is deleted.
 func (l *Log) Retire(x store.Extent, reason string) {
 	l.c.Mu.Lock()
-	n, now := l.book.Unsettled(x.From, x.To), l.c.Now
+	open, n := l.book.Unsettled(x.From, x.To)
+	now := l.c.Now
 	l.c.Mu.Unlock()
 	if n > 0 {
-		d := frame.Drop{Reason: reason, From: x.To - n, To: x.To, LastSeq: x.LastSeq, Oldest: x.Begin, Newest: min(now, x.End)}
-		l.store.Survey(&d)
-		l.w.drops = append(l.w.drops, d)
-		l.c.Log.Warn("samples dropped that were not delivered", "reason", reason, "samples", n)
+		d := frame.Drop{Reason: reason, From: open[0].From, To: x.To, N: n, LastSeq: x.LastSeq, Oldest: x.Begin, Newest: min(now, x.End)}
+		l.store.Survey(&d, open)
+		l.w.drops = append(l.w.drops, l.w.ledger.note(d))
+		l.c.Log.Warn("samples dropped that were not delivered", "class", l.opt.Class, "reason", reason, "samples", n)
 	}
 	l.c.Mu.Lock()
 	defer l.c.Mu.Unlock()
 	l.book.Lost(x.From, x.To, reason)
 	for _, a := range l.book.Accounts {
-		a.DropTo(x.To, x.LastSeq, reason)
+		a.DropTo(x.To, reason)
 		l.KeepLocked(a)
 	}
 	l.store.Doom()

@@ -7,7 +7,9 @@
 package dict
 
 import (
+	"fieldferry/buffer/column"
 	"fieldferry/buffer/frame"
+	"fieldferry/buffer/tally"
 	"fieldferry/tag"
 )
 
@@ -16,15 +18,22 @@ type Entry struct {
 	ID      uint32
 	Tag     *tag.Tag // nil: it is a reason
 	Reason  string
-	Block   uint64 // the last block that uses it; belongs to the owner of the Dict
-	Segment uint32 // the last segment that holds it; belongs to the writer
-	fields  frame.Fields
+	Counter *tally.Counter // of the tag's samples
+	Base    uint64         // of the counter: samples are told as the difference to it
+	Block   uint64         // the last block that uses it; belongs to the owner of the Dict
+
+	// These belong to the writer.
+	Segment uint32     // the last segment that holds it
+	Ref     column.Ref // the value that samples in that segment are compared with
+	Last    column.Ref // the last value that was written
+
+	fields frame.Fields
 }
 
 // Append appends the entry's frame.
 func (e *Entry) Append(dst []byte) []byte {
 	if e.Tag != nil {
-		return e.fields.Append(dst, e.ID)
+		return e.fields.Append(dst, e.ID, frame.Base{N: e.Base, Kind: e.Ref.Kind, Num: e.Ref.Num})
 	}
 	return frame.Reason(e.Reason).Append(dst, e.ID)
 }
@@ -39,6 +48,7 @@ type Dict struct {
 	nextReason uint32
 	known      map[string]*tag.Tag // by fields: one pointer for equal tags of all runs, the latest of this run
 	pruned     uint64              // the newest block at the last Prune
+	tally      *tally.Tally
 }
 
 const (
@@ -49,14 +59,15 @@ const (
 	maxKnown = 1 << 18
 )
 
-// New makes an empty dictionary.
-func New() *Dict {
-	d := &Dict{nextTag: 1, nextReason: 1}
+// New makes an empty dictionary, the tags of which count in counters.
+func New(counters *tally.Tally) *Dict {
+	d := &Dict{nextTag: 1, nextReason: 1, tally: counters}
 	d.Clear()
 	return d
 }
 
-// Clear forgets all entries. Their numbers are not used again.
+// Clear forgets all entries, but not the counters. Their numbers are not used
+// again.
 func (d *Dict) Clear() {
 	d.tags, d.tagByID = map[*tag.Tag]*Entry{}, map[uint32]*Entry{}
 	d.reasons, d.reasonByID = map[string]*Entry{}, map[uint32]*Entry{}
@@ -68,7 +79,8 @@ func (d *Dict) Tag(t *tag.Tag) (e *Entry, isNew bool) {
 	if e := d.tags[t]; e != nil {
 		return e, false
 	}
-	e = &Entry{ID: d.nextTag, Tag: t, fields: frame.FieldsOf(t)}
+	e = &Entry{ID: d.nextTag, Tag: t, Counter: d.tally.Of(t), fields: frame.FieldsOf(t)}
+	e.Base = e.Counter.N
 	d.addTag(e)
 	d.known[string(e.fields)] = t
 	return e, true
@@ -110,9 +122,9 @@ func (d *Dict) Reserve(tagID, reasonID uint32) {
 // Entries before a corrupt one count.
 func (d *Dict) Learn(payload []byte) {
 	in := frame.Dict{
-		Tag: func(id uint32, fields frame.Fields) {
+		Tag: func(id uint32, b frame.Base, fields frame.Fields) {
 			if t := d.Known(fields); t != nil {
-				d.addTag(&Entry{ID: id, Tag: t, fields: append(frame.Fields(nil), fields...)})
+				d.addTag(&Entry{ID: id, Tag: t, Counter: d.tally.Of(t), Base: b.N, fields: append(frame.Fields(nil), fields...)})
 			}
 		},
 		Reason: func(id uint32, text string) { d.addReason(&Entry{ID: id, Reason: text}) },
@@ -122,6 +134,13 @@ func (d *Dict) Learn(payload []byte) {
 
 // TagByID returns an entry by its number, nil if there is none.
 func (d *Dict) TagByID(id uint32) *Entry { return d.tagByID[id] }
+
+// EachTag calls use for every entry of a tag.
+func (d *Dict) EachTag(use func(e *Entry)) {
+	for _, e := range d.tagByID {
+		use(e)
+	}
+}
 
 // ReasonByID returns an entry by its number, nil if there is none.
 func (d *Dict) ReasonByID(id uint32) *Entry { return d.reasonByID[id] }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"testing"
 
+	"fieldferry/buffer/tally"
 	"fieldferry/tag"
 )
 
@@ -14,7 +15,7 @@ func named(name string) *tag.Tag {
 // TestLearn: another dictionary learns the entries with their numbers, does
 // not give those again, and has one pointer for equal tags.
 func TestLearn(t *testing.T) {
-	d, p := New(), []byte(nil)
+	d, p := New(new(tally.Tally)), []byte(nil)
 	for i := range 3 {
 		e, isNew := d.Tag(named(fmt.Sprint("t", i)))
 		r, _ := d.Reason(fmt.Sprint("r", i))
@@ -23,7 +24,7 @@ func TestLearn(t *testing.T) {
 		}
 		p = r.Append(e.Append(p))
 	}
-	l := New()
+	l := New(new(tally.Tally))
 	l.Learn(p)
 	l.Learn(p[:len(p)-1]) // a torn end changes nothing
 	if e := l.TagByID(2); e == nil || e.Tag.Path() != "pump/t1" {
@@ -48,7 +49,7 @@ func TestLearn(t *testing.T) {
 // TestPrune: tags that many blocks have not used are forgotten, and none that
 // a block still needs. Their numbers are not used again.
 func TestPrune(t *testing.T) {
-	d := New()
+	d := New(new(tally.Tally))
 	old := make([]*Entry, 3000)
 	for i := range old {
 		old[i], _ = d.Tag(named(fmt.Sprint("t", i)))
@@ -64,7 +65,7 @@ func TestPrune(t *testing.T) {
 	if !isNew || e.ID != 3001 {
 		t.Errorf("it came back with number %d, want 3001", e.ID)
 	}
-	d = New()
+	d = New(new(tally.Tally))
 	a, _ := d.Tag(named("a"))
 	d.Prune(9, 9)
 	d.Prune(10, 10)

@@ -199,12 +199,13 @@ func (m *Machine) ReadDir(dir string) ([]string, error) {
 	}
 	var names []string
 	for name := range m.state.names {
-		if filepath.Dir(name) == dir {
-			names = append(names, filepath.Base(name))
+		if below, ok := strings.CutPrefix(name, dir+"/"); ok {
+			entry, _, _ := strings.Cut(below, "/")
+			names = append(names, entry)
 		}
 	}
 	slices.Sort(names)
-	return names, nil
+	return slices.Compact(names), nil
 }
 
 // Open implements disk.Files.

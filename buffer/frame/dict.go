@@ -26,9 +26,19 @@ func FieldsOf(t *tag.Tag) Fields {
 	return p
 }
 
+// Base is what the samples of a tag are told as the difference to, where that
+// is not another sample of their block.
+type Base struct {
+	N    uint64 // of its counter
+	Kind byte   // of the value, as Cells.Kind; 0: none
+	Num  uint64 // the value, as Cells.Num
+}
+
 // Append appends the dictionary frame of the tag.
-func (f Fields) Append(dst []byte, id uint32) []byte {
+func (f Fields) Append(dst []byte, id uint32, b Base) []byte {
 	p := binary.AppendUvarint(nil, uint64(id))
+	p = binary.AppendUvarint(p, b.N)
+	p = binary.AppendUvarint(append(p, b.Kind), b.Num)
 	return appendFrame(dst, opTag, append(p, f...))
 }
 
@@ -100,7 +110,7 @@ func appendFrame(dst []byte, op byte, payload []byte) []byte {
 
 // Dict is called for the entries of a dictionary block. Either may be nil.
 type Dict struct {
-	Tag    func(id uint32, fields Fields)
+	Tag    func(id uint32, b Base, fields Fields)
 	Reason func(id uint32, text string)
 }
 
@@ -111,7 +121,10 @@ func (d Dict) Read(payload []byte) error {
 		switch {
 		case in.err:
 		case op == opTag && d.Tag != nil:
-			d.Tag(id, in.p[in.off:])
+			b := Base{N: in.uvarint(), Kind: in.byte(), Num: in.uvarint()}
+			if !in.err {
+				d.Tag(id, b, in.p[in.off:])
+			}
 		case op == opReason && d.Reason != nil:
 			if text := in.string(); !in.err {
 				d.Reason(id, text)

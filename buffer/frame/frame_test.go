@@ -22,7 +22,7 @@ func samples() []tag.Sample {
 		tag.FromParts(tag.KindFloat64, 0x7ff8000000000123, ""), // a NaN with a payload
 		tag.String(""), tag.String("grün"), tag.Bytes([]byte{0, 255}), tag.JSON(`{"a":1}`),
 	} {
-		s := tag.Sample{Value: v, Time: at.Add(time.Duration(i*i) * 7777777), Read: uint64(i / 2)}
+		s := tag.Sample{Value: v, Time: at.Add(time.Duration(i*i) * 7777777), Read: uint64(i / 2), BySource: i%3 == 1}
 		switch i % 5 {
 		case 1:
 			s.Quality = tag.BadFor("timeout")
@@ -39,11 +39,16 @@ func samples() []tag.Sample {
 
 func encode(ss []tag.Sample) (p []byte) {
 	var e Encoder
+	e.Begin(7)
 	for i, s := range ss {
-		p = e.Append(p, &s, uint32(i*5%7+1), uint32(i%2))
+		s.BySource = i%3 == 0
+		p = e.Append(p, &s, seqOf(i), uint32(i*5%7+1), uint32(i%2), uint64(i*i%11))
 	}
 	return p
 }
+
+// seqOf passes over many numbers now and then.
+func seqOf(i int) uint64 { return 7 + uint64(i) + uint64(i/2)*300 }
 
 func TestSamplesComeBack(t *testing.T) {
 	want := samples()
@@ -59,7 +64,7 @@ func TestSamplesComeBack(t *testing.T) {
 			row.Sample.Quality.Reason = w.Quality.Reason
 		}
 		got := row.Sample
-		if !got.Value.Equal(w.Value) || got.Quality != w.Quality || !got.Time.Equal(w.Time) || got.Read != w.Read || row.Seq != 7+uint64(i) || row.Tag != uint32(i*5%7+1) {
+		if !got.Value.Equal(w.Value) || got.Quality != w.Quality || !got.Time.Equal(w.Time) || got.Read != w.Read || got.BySource != (i%3 == 0) || row.Seq != seqOf(i) || row.Tag != uint32(i*5%7+1) || row.N != uint64(i*i%11) {
 			t.Errorf("sample %d: got %+v of tag %d, want %+v", i, got, row.Tag, w)
 		}
 	}
@@ -71,27 +76,28 @@ func TestSamplesComeBack(t *testing.T) {
 // TestSmall: what a sample takes, of regular values read together.
 func TestSmall(t *testing.T) {
 	var e Encoder
+	e.Begin(0)
 	var p []byte
 	const n = 1000
 	at := time.Unix(1_790_000_000, 0)
 	for i := range n {
 		s := tag.Sample{Value: tag.Float64(20 + float64(i%50)/10), Time: at, Read: 5}
-		p = e.Append(p, &s, uint32(i), 0)
+		p = e.Append(p, &s, uint64(i), uint32(i), 0, 7)
 	}
-	if per := float64(len(p)) / n; per > 6.1 {
-		t.Errorf("%.1f bytes per sample, want 6 at most", per)
+	if per := float64(len(p)) / n; per > 7.1 {
+		t.Errorf("%.1f bytes per sample, want 7 at most", per)
 	}
 }
 
 func TestMetaComesBack(t *testing.T) {
-	rd := Reader{Name: "plant", Start: 1, Ord: 20, Seq: 22, Delivered: 3, Filtered: 4, Dropped: []Count{{"disk", 5}}, PutAside: []Count{{"too large", 7}}}
-	dr := Drop{Reason: "max bytes", From: 1, To: 9, FirstSeq: 2, LastSeq: 10, Oldest: 1, Newest: 2, Devices: []Count{{"pump", 8}}}
+	rd := Reader{Name: "plant", Start: 1, Ord: 20, Ahead: []Range{{25, 30}, {31, 40}}, Delivered: 3, Filtered: 4, Dropped: []Count{{"disk", 5}}, PutAside: []Count{{"too large", 7}}}
+	dr := Drop{Reason: "max bytes", ID: 3, From: 1, To: 9, N: 7, FirstSeq: 2, LastSeq: 10, Oldest: 1, Newest: 2, Devices: []Count{{"pump", 8}}}
 	ft := Footer{Clean: true, Count: 5, NextSeq: 6, EndOrd: 7, Oldest: 8, Newest: 9}
 	ck := Clock{Log: 1, Clock: disk.Clock{Wall: time.Unix(2, 0).UTC(), Up: 3, Boot: [16]byte{4}, Trusted: true}}
 	st := State{Readers: 2, Dropped: []Count{{"disk", 1}}}
 	p := rd.Append(nil)
 	p = dr.Append(p)
-	p = Gap{From: 3, To: 4}.AppendSkip(p)
+	p = Gap{From: 3, To: 4, LastSeq: 9}.AppendSkip(p)
 	p = ck.Append(p)
 	p = st.Append(p)
 	p = appendFrame(p, 0xF0, []byte("of a later program"))
@@ -103,7 +109,7 @@ func TestMetaComesBack(t *testing.T) {
 		Clock: func(c *Clock) { note(*c) }, State: func(s *State) { note(*s) }, Footer: func(f *Footer) { note(*f) },
 	}.Read(p)
 	var want []string
-	for _, v := range []any{rd, dr, Gap{From: 3, To: 4}, ck, st, ft} {
+	for _, v := range []any{rd, dr, Gap{From: 3, To: 4, LastSeq: 9}, ck, st, ft} {
 		want = append(want, fmt.Sprintf("%+v", v))
 	}
 	if err != nil || strings.Join(got, "\n") != strings.Join(want, "\n") {
@@ -117,7 +123,7 @@ func FuzzFrames(f *testing.F) {
 	rd := Reader{Name: "a", Dropped: []Count{{"x", 1}}}
 	f.Add(rd.Append((&Footer{}).Append(nil)), uint32(0))
 	tg := &tag.Tag{Name: "t", Labels: map[string]string{"a": "b"}, Device: &tag.Device{Name: "d", Link: &tag.Link{Name: "l"}}}
-	f.Add(Reason("timeout").Append(FieldsOf(tg).Append(nil, 5), 6), uint32(1))
+	f.Add(Reason("timeout").Append(FieldsOf(tg).Append(nil, 5, Base{N: 9, Kind: 3, Num: 300}), 6), uint32(1))
 	f.Add(rd.AppendCell(nil), uint32(9))
 	f.Fuzz(func(t *testing.T, p []byte, count uint32) {
 		rows, row := NewRows(p, count, 1), Row{}
@@ -127,7 +133,7 @@ func FuzzFrames(f *testing.F) {
 			}
 		}
 		_ = Meta{Reader: func(*Reader) {}, Drop: func(*Drop) {}, Clock: func(*Clock) {}, State: func(*State) {}, Footer: func(*Footer) {}}.Read(p)
-		_ = Dict{Tag: func(_ uint32, fields Fields) {
+		_ = Dict{Tag: func(_ uint32, _ Base, fields Fields) {
 			if tg, err := fields.Tag(); err == nil && (tg.Device == nil || tg.Device.Link == nil) {
 				t.Fatal("a tag without a device or a link")
 			}
@@ -159,14 +165,15 @@ func FuzzSample(f *testing.F) {
 		}
 		w := tag.Sample{Value: tag.FromParts(tag.Kind(kind), bits, text), Quality: tag.Quality{Level: tag.Level(level % 3), Reason: reason}, Time: time.Unix(sec%1e11, nsec%1e9).UTC(), Read: read}
 		var e Encoder
-		p := e.Append(nil, &w, id, 0)
-		p = e.Append(p, &w, ^id, 0)
+		e.Begin(1)
+		p := e.Append(nil, &w, 1, id, 0, read>>1)
+		p = e.Append(p, &w, 2+read>>1, ^id, 0, read>>1)
 		rows, row := NewRows(p, 2, 1), Row{}
 		for _, want := range []uint32{id, ^id} {
 			if err := rows.Next(&row); err != nil {
 				t.Fatalf("%+v: %v", w, err)
 			}
-			if !row.Sample.Value.Equal(w.Value) || row.Sample.Quality != w.Quality || !row.Sample.Time.Equal(w.Time) || row.Sample.Read != read || row.Tag != want {
+			if !row.Sample.Value.Equal(w.Value) || row.Sample.Quality != w.Quality || !row.Sample.Time.Equal(w.Time) || row.Sample.Read != read || row.Tag != want || row.N != read>>1 {
 				t.Fatalf("got %+v of tag %d, want %+v of %d", row.Sample, row.Tag, w, want)
 			}
 		}

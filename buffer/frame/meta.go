@@ -18,24 +18,31 @@ type Count struct {
 // time had settled them.
 type Gap struct {
 	From, To uint64
+	FirstSeq uint64 // no sample in it has a lower number; 0 where unknown
+	LastSeq  uint64 // nor a higher one
 	Reason   string
 }
+
+// Range is a run of samples: From up to, not including, To of the log,
+// counted from 0.
+type Range struct{ From, To uint64 }
 
 // Reader is the whole account of one reader. Every time it is written it is
 // written in full, so that the last one in the log is all that counts.
 //
 // All numbers are samples: Start + Delivered + Filtered + Dropped + PutAside
-// = Ord at all times.
+// = Ord + all that is Ahead, at all times.
 type Reader struct {
 	Name      string
 	Removed   bool   // the reader is gone; forget it
 	Start     uint64 // samples appended to the log that were never meant for it
 	Ord       uint64 // samples appended to the log up to its position
-	Seq       uint64 // the last settled sequence number
 	Delivered uint64
 	Filtered  uint64
+	Seen      time.Duration // log time when it was last known to be in use
 	Dropped   []Count
 	PutAside  []Count
+	Ahead     []Range // settled beyond the position, in order, apart from each other
 }
 
 // Append appends the frame of r.
@@ -46,11 +53,19 @@ func (r *Reader) Append(dst []byte) []byte { return appendFrame(dst, opReader, r
 func (r *Reader) AppendCell(p []byte) []byte {
 	p = append(p, flag(r.Removed))
 	p = appendString(p, r.Name)
-	for _, v := range [...]uint64{r.Start, r.Ord, r.Seq, r.Delivered, r.Filtered} {
+	for _, v := range [...]uint64{r.Start, r.Ord, r.Delivered, r.Filtered, uint64(r.Seen)} {
 		p = binary.AppendUvarint(p, v)
 	}
 	p = appendCounts(p, r.Dropped)
-	return appendCounts(p, r.PutAside)
+	p = appendCounts(p, r.PutAside)
+	p = binary.AppendUvarint(p, uint64(len(r.Ahead)))
+	end := r.Ord
+	for _, g := range r.Ahead {
+		p = binary.AppendUvarint(p, g.From-end)
+		p = binary.AppendUvarint(p, g.To-g.From)
+		end = g.To
+	}
+	return p
 }
 
 func appendCounts(p []byte, cs []Count) []byte {
@@ -64,10 +79,34 @@ func appendCounts(p []byte, cs []Count) []byte {
 
 func readReader(in *reader) Reader {
 	r := Reader{Removed: in.byte()&1 != 0, Name: in.string()}
-	r.Start, r.Ord, r.Seq = in.uvarint(), in.uvarint(), in.uvarint()
+	r.Start, r.Ord = in.uvarint(), in.uvarint()
 	r.Delivered, r.Filtered = in.uvarint(), in.uvarint()
+	r.Seen = time.Duration(in.uvarint())
 	r.Dropped, r.PutAside = readCounts(in), readCounts(in)
+	r.Ahead = readRanges(in, r.Ord)
 	return r
+}
+
+// readRanges reads ranges as the distance to what ends at end, or to the range
+// before, and their length.
+func readRanges(in *reader, end uint64) []Range {
+	n := in.uvarint()
+	if n > uint64(len(in.p)) {
+		in.fail()
+		return nil
+	}
+	var rs []Range
+	for ; n > 0 && !in.err; n-- {
+		from := end + in.uvarint()
+		to := from + in.uvarint()
+		if from <= end || to <= from {
+			in.fail()
+			return nil
+		}
+		rs = append(rs, Range{from, to})
+		end = to
+	}
+	return rs
 }
 
 func readCounts(in *reader) []Count {
@@ -96,8 +135,10 @@ func (r *Reader) ParseCell(p []byte) error {
 // Drop is the record of samples that are gone and were not delivered to every
 // reader. It is durable before they are deleted.
 type Drop struct {
+	ID       uint64 // counts the drops of the log, from 1
 	Reason   string
-	From, To uint64 // samples From up to, not including, To of the log, counted from 0
+	From, To uint64 // they are among the samples From up to, not including, To of the log, counted from 0
+	N        uint64 // how many they are
 	FirstSeq uint64 // of the first one
 	LastSeq  uint64
 	Oldest   time.Duration // log times of the range
@@ -108,7 +149,7 @@ type Drop struct {
 // Append appends the frame of d.
 func (d *Drop) Append(dst []byte) []byte {
 	p := appendString(nil, d.Reason)
-	for _, v := range [...]uint64{d.From, d.To, d.FirstSeq, d.LastSeq, uint64(d.Oldest), uint64(d.Newest)} {
+	for _, v := range [...]uint64{d.ID, d.From, d.To, d.N, d.FirstSeq, d.LastSeq, uint64(d.Oldest), uint64(d.Newest)} {
 		p = binary.AppendUvarint(p, v)
 	}
 	return appendFrame(dst, opDrop, appendCounts(p, d.Devices))
@@ -116,10 +157,11 @@ func (d *Drop) Append(dst []byte) []byte {
 
 func readDrop(in *reader) Drop {
 	d := Drop{Reason: in.string()}
-	d.From, d.To, d.FirstSeq, d.LastSeq = in.uvarint(), in.uvarint(), in.uvarint(), in.uvarint()
+	d.ID, d.From, d.To, d.N = in.uvarint(), in.uvarint(), in.uvarint(), in.uvarint()
+	d.FirstSeq, d.LastSeq = in.uvarint(), in.uvarint()
 	d.Oldest, d.Newest = time.Duration(in.uvarint()), time.Duration(in.uvarint())
 	d.Devices = readCounts(in)
-	if d.To < d.From {
+	if d.To < d.From || d.N > d.To-d.From {
 		in.fail()
 	}
 	return d
@@ -129,7 +171,8 @@ func readDrop(in *reader) Drop {
 // every reader had settled its samples before they would have been written.
 func (g Gap) AppendSkip(dst []byte) []byte {
 	p := binary.AppendUvarint(nil, g.From)
-	return appendFrame(dst, opSkip, binary.AppendUvarint(p, g.To))
+	p = binary.AppendUvarint(p, g.To)
+	return appendFrame(dst, opSkip, binary.AppendUvarint(p, g.LastSeq))
 }
 
 // Clock ties the log's own time to the machine's clocks. The log's time only
@@ -220,7 +263,7 @@ func (m Meta) Read(payload []byte) error {
 		case opDrop:
 			pass(in, m.Drop, readDrop(in))
 		case opSkip:
-			s := Gap{From: in.uvarint(), To: in.uvarint()}
+			s := Gap{From: in.uvarint(), To: in.uvarint(), LastSeq: in.uvarint()}
 			if s.To < s.From {
 				in.fail()
 			}

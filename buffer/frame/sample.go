@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"time"
+	"unsafe"
 
 	"fieldferry/tag"
 )
@@ -35,22 +36,29 @@ const (
 )
 
 // Encoder turns samples into frames, each as the difference to the one
-// before. Its zero value stands at the start of a block; a copy of it can
-// take a step back.
+// before. A new one stands at the start of a block; a copy of it can take a
+// step back.
 type Encoder struct {
+	seq  uint64 // of the next sample, if no number is passed over
 	tag  uint32
 	sec  int64
 	nsec int64
 	read uint64
+	n    uint64
 }
+
+// Begin begins a block whose first sample has the number seq.
+func (e *Encoder) Begin(seq uint64) { *e = Encoder{seq: seq} }
 
 // maxStep is how far two times may lie apart, in seconds, for their
 // difference to fit into 64 bits of nanoseconds.
 const maxStep = 4_000_000_000
 
-// Append appends the frames of one sample. id and reason are dictionary
-// numbers; with reason 0 the text of s.Quality.Reason is written out.
-func (e *Encoder) Append(dst []byte, s *tag.Sample, id, reason uint32) []byte {
+// Append appends the frames of sample number seq, which must be higher than
+// the one before. id and reason are dictionary numbers; with reason 0 the text
+// of s.Quality.Reason is written out. n is the tag's counter beyond its base in
+// the dictionary.
+func (e *Encoder) Append(dst []byte, s *tag.Sample, seq uint64, id, reason uint32, n uint64) []byte {
 	sec, nsec := s.Time.Unix(), int64(s.Time.Nanosecond())
 	step := sec - e.sec
 	if step > maxStep || step < -maxStep {
@@ -58,24 +66,29 @@ func (e *Encoder) Append(dst []byte, s *tag.Sample, id, reason uint32) []byte {
 		e.sec, e.nsec, step = sec, nsec, 0
 	}
 	kind, bits, text := s.Value.Parts()
-	op, num := number(kind, bits)
-	op |= byte(s.Quality.Level&3) << 4
-	if s.Quality.Reason != "" {
-		op |= sampleReason
+	c := Cells{
+		Order: zigzag(int64(id)-int64(e.tag)) << orderBits, Time: zigzag(step*1e9 + nsec - e.nsec),
+		Read: zigzag(int64(s.Read - e.read)), N: zigzag(int64(n - e.n)),
+		Reason: uint64(reason), Text: unsafeBytes(text),
 	}
-	dst = append(dst, op)
-	dst = binary.AppendVarint(dst, int64(id)-int64(e.tag))
-	dst = binary.AppendVarint(dst, step*1e9+nsec-e.nsec)
-	dst = binary.AppendVarint(dst, int64(s.Read-e.read))
-	e.tag, e.sec, e.nsec, e.read = id, sec, nsec, s.Read
-	if s.Quality.Reason != "" {
-		dst = binary.AppendUvarint(dst, uint64(reason))
-		if reason == 0 {
-			dst = appendString(dst, s.Quality.Reason)
-		}
+	if s.BySource {
+		c.Order |= orderSource
 	}
-	return appendValue(dst, op&15, num, text)
+	if c.Passed = seq - e.seq; c.Passed != 0 {
+		c.Order |= orderPassed
+	}
+	c.Op, c.Num = number(kind, bits)
+	c.Op |= byte(s.Quality.Level&3) << 4
+	if s.Quality.Reason != "" {
+		c.Op |= sampleReason
+		c.Why = unsafeBytes(s.Quality.Reason)
+	}
+	e.seq, e.tag, e.sec, e.nsec, e.read, e.n = seq+1, id, sec, nsec, s.Read, n
+	return c.Append(dst)
 }
+
+// unsafeBytes are the bytes of s, only to be read.
+func unsafeBytes(s string) []byte { return unsafe.Slice(unsafe.StringData(s), len(s)) }
 
 func appendTime(dst []byte, sec, nsec int64) []byte {
 	var b [2 * binary.MaxVarintLen64]byte
@@ -101,22 +114,6 @@ func number(kind tag.Kind, bits uint64) (byte, uint64) {
 		}
 	}
 	return byte(kind), bits
-}
-
-func appendValue(dst []byte, kind byte, num uint64, text string) []byte {
-	switch tag.Kind(kind) {
-	case tag.KindNull:
-		return dst
-	case tag.KindBool:
-		return append(dst, byte(num))
-	case tag.KindFloat32:
-		return binary.LittleEndian.AppendUint32(dst, uint32(num))
-	case tag.KindFloat64:
-		return binary.LittleEndian.AppendUint64(dst, num)
-	case tag.KindString, tag.KindBytes, tag.KindJSON:
-		return appendString(dst, text)
-	}
-	return binary.AppendUvarint(dst, num)
 }
 
 var pow10 = [8]float64{1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7}
@@ -166,6 +163,7 @@ type Row struct {
 	Seq    uint64
 	Tag    uint32
 	Reason uint32
+	N      uint64     // the tag's counter beyond its base in the dictionary
 	Sample tag.Sample // without Tag; Quality.Reason only where Reason is 0
 }
 
@@ -175,6 +173,8 @@ type Rows struct {
 	enc  Encoder // the values before the next frame
 	seq  uint64
 	left uint32
+
+	cells Cells
 }
 
 // NewRows reads the count samples of a payload, the first of which has the
@@ -209,20 +209,44 @@ func (r *Rows) Next(row *Row) error {
 			return errFrame(op)
 		}
 		in := reader{p: frame}
-		if op != opTime {
-			continue // of a later program, and not needed to read on
+		switch op {
+		case opTime:
+			r.enc.sec, r.enc.nsec = in.varint(), in.varint()
+			in.err = in.err || uint64(r.enc.nsec) >= 1e9
+		default: // of a later program, and not needed to read on
 		}
-		r.enc.sec, r.enc.nsec = in.varint(), in.varint()
-		if in.err || uint64(r.enc.nsec) >= 1e9 {
+		if in.err {
 			return errFrame(op)
 		}
 	}
 }
 
 func (r *Rows) sample(op byte, row *Row) error {
+	c := &r.cells
+	if c.read(&r.r, op); r.r.err || r.left == 0 {
+		return errFrame(op)
+	}
 	e := &r.enc
-	e.tag = uint32(int64(e.tag) + r.r.varint())
-	d := r.r.varint()
+	e.step(c)
+	r.seq += c.Passed
+	*row = Row{Seq: r.seq, Tag: e.tag, N: e.n, Reason: uint32(c.Reason)}
+	row.Sample.Time = time.Unix(e.sec, e.nsec).UTC()
+	row.Sample.BySource = c.Order&orderSource != 0
+	row.Sample.Read = e.read
+	row.Sample.Quality.Level = tag.Level(op >> 4 & 3)
+	if c.Why != nil {
+		row.Sample.Quality.Reason = string(c.Why)
+	}
+	row.Sample.Value = c.value()
+	r.left--
+	r.seq++
+	return nil
+}
+
+// step goes on to the sample of c.
+func (e *Encoder) step(c *Cells) {
+	e.tag = uint32(int64(e.tag) + unzigzag(c.Tag()))
+	d := unzigzag(c.Time)
 	e.sec += d / 1e9
 	e.nsec += d % 1e9
 	if e.nsec >= 1e9 {
@@ -230,53 +254,11 @@ func (r *Rows) sample(op byte, row *Row) error {
 	} else if e.nsec < 0 {
 		e.sec, e.nsec = e.sec-1, e.nsec+1e9
 	}
-	e.read += uint64(r.r.varint())
-	*row = Row{Seq: r.seq, Tag: e.tag}
-	row.Sample.Time = time.Unix(e.sec, e.nsec).UTC()
-	row.Sample.Read = e.read
-	row.Sample.Quality.Level = tag.Level(op >> 4 & 3)
-	if op&sampleReason != 0 {
-		row.Reason = uint32(r.r.uvarint())
-		if row.Reason == 0 {
-			row.Sample.Quality.Reason = string(r.r.bytes())
-		}
-	}
-	row.Sample.Value = r.r.value(op & 15)
-	if r.r.err || r.left == 0 {
-		return errFrame(op)
-	}
-	r.left--
-	r.seq++
-	return nil
+	e.read += uint64(unzigzag(c.Read))
+	e.n += uint64(unzigzag(c.N))
 }
 
 func errFrame(op byte) error { return fmt.Errorf("frame %#02x: %w", op, ErrCorrupt) }
-
-func (r *reader) value(kind byte) tag.Value {
-	k := tag.Kind(kind)
-	switch {
-	case k == tag.KindNull:
-		return tag.Value{}
-	case k == tag.KindBool:
-		return tag.Bool(r.byte() != 0)
-	case k == tag.KindInt:
-		return tag.Int(unzigzag(r.uvarint()))
-	case k == tag.KindUint:
-		return tag.Uint(r.uvarint())
-	case k == tag.KindFloat32:
-		return tag.FromParts(k, uint64(r.uint32()), "")
-	case k == tag.KindFloat64:
-		return tag.FromParts(k, r.uint64(), "")
-	case k <= tag.KindJSON:
-		return tag.FromParts(k, 0, string(r.bytes()))
-	case kind == kindDecimal32:
-		return tag.Float32(float32(undecimal(r.uvarint())))
-	case kind == kindDecimal64:
-		return tag.Float64(undecimal(r.uvarint()))
-	}
-	r.err = true
-	return tag.Value{}
-}
 
 // reader takes fields off a payload. After the first field that is not there
 // err is set and everything reads as zero.

@@ -10,11 +10,12 @@ import (
 // meta checks a block of accounts, drops, and whatever else has no samples.
 func (v *verifier) meta(b *segment.Block) {
 	before := v.book.dropped
+	next, seq := beyond(v.expect, b)
 	accounts, err := v.book.take(b)
 	if err != nil {
 		v.at(Fault, b.Off, 0, "the checksum is right, but what is in it is not: %v", err)
 	}
-	v.expect = beyond(v.expect, b)
+	v.expect, v.lastSeq = next, max(v.lastSeq, seq)
 	if isFooter(b) {
 		v.footer(b)
 	}
@@ -47,15 +48,31 @@ func sum(cs []frame.Count) (n uint64) {
 	return n
 }
 
+// aheadOf is how many samples beyond its position a reader has settled.
+func aheadOf(r *frame.Reader) (n uint64) {
+	for _, g := range r.Ahead {
+		n += g.To - g.From
+	}
+	return n
+}
+
 // account checks that the account of a reader adds up, that no position is
 // beyond the samples before it, and that nothing in it goes back.
 func (v *verifier) account(b *segment.Block, r *frame.Reader) {
-	if got := r.Start + r.Delivered + r.Filtered + sum(r.Dropped) + sum(r.PutAside); got != r.Ord {
-		v.at(Fault, b.Off, 0, "the account of the reader %q does not add up: start %d + delivered %d + filtered %d + dropped %d + put aside %d = %d, but its position is %d",
-			r.Name, r.Start, r.Delivered, r.Filtered, sum(r.Dropped), sum(r.PutAside), got, r.Ord)
+	ahead := aheadOf(r)
+	if got := r.Start + r.Delivered + r.Filtered + sum(r.Dropped) + sum(r.PutAside); got != r.Ord+ahead {
+		v.at(Fault, b.Off, 0, "the account of the reader %q does not add up: start %d + delivered %d + filtered %d + dropped %d + put aside %d = %d, but its position is %d, with %d settled ahead of it",
+			r.Name, r.Start, r.Delivered, r.Filtered, sum(r.Dropped), sum(r.PutAside), got, r.Ord, ahead)
 	}
-	if r.Ord > v.expect {
-		v.harm(b.Off, "the reader %q has settled %d samples, but only %d were written before its account", r.Name, r.Ord, v.expect)
+	end := r.Ord
+	for _, g := range r.Ahead {
+		if g.From <= end || g.To <= g.From {
+			v.at(Fault, b.Off, 0, "the account of the reader %q has samples settled ahead from %d to %d, behind %d", r.Name, g.From, g.To, end)
+		}
+		end = max(end, g.To)
+	}
+	if end > v.expect {
+		v.harm(b.Off, "the reader %q has settled samples up to %d, but only %d were written before its account", r.Name, end, v.expect)
 	}
 	old, known := v.old[r.Name]
 	if word := backwards(&old, r); known && word != "" && old.Start == r.Start && !old.Removed {
@@ -69,8 +86,7 @@ func (v *verifier) account(b *segment.Block, r *frame.Reader) {
 
 // backwards names a number of an account that is smaller than it was. What was
 // dropped may get less: samples that were delivered count as dropped in the
-// durable account, while that did not know of it. So may the sequence number: a
-// drop notes the last one that the segment could have had.
+// durable account, while that did not know of it.
 func backwards(old, r *frame.Reader) string {
 	for _, n := range []struct {
 		name     string
@@ -90,7 +106,7 @@ func backwards(old, r *frame.Reader) string {
 
 // drop tells of samples that are recorded as dropped, and checks the record.
 func (v *verifier) drop(b *segment.Block, d *frame.Drop) {
-	n := d.To - d.From
+	n := d.N
 	v.sum.Dropped += n
 	v.dropped[d.Reason] += n
 	text := fmt.Sprintf("recorded: %d samples were dropped before every reader had them (%s), sequence numbers %d to %d", n, d.Reason, d.FirstSeq, d.LastSeq)
@@ -99,7 +115,7 @@ func (v *verifier) drop(b *segment.Block, d *frame.Drop) {
 	}
 	v.at(Loss, b.Off, n, "%s", text)
 	switch {
-	case n == 0, d.LastSeq < d.FirstSeq, d.LastSeq-d.FirstSeq+1 < n && d.FirstSeq > 0:
+	case n == 0, d.To < d.From, n > d.To-d.From, d.LastSeq < d.FirstSeq, d.LastSeq-d.FirstSeq+1 < n && d.FirstSeq > 0:
 		v.at(Fault, b.Off, 0, "the record of a drop is not possible: %d samples with the sequence numbers %d to %d", n, d.FirstSeq, d.LastSeq)
 	case sum(d.Devices) > n:
 		v.at(Fault, b.Off, 0, "the record of a drop of %d samples names devices with %d", n, sum(d.Devices))

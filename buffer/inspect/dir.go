@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -86,14 +87,17 @@ func Open(files Files, path string) (*Dir, error) {
 	for _, class := range append(slices.Clone(classes), "") {
 		in := names
 		if class != "" {
-			if !slices.Contains(names, class) {
-				continue
+			if in, err = files.ReadDir(filepath.Join(path, class)); errors.Is(err, fs.ErrNotExist) {
+				continue // a class that was never used has none
 			}
-			if in, err = files.ReadDir(filepath.Join(path, class)); err != nil {
+			if err != nil {
 				return nil, fmt.Errorf("read directory %q: %w", filepath.Join(path, class), err)
 			}
 		}
 		if l := d.list(class, in); l != nil {
+			if class == "" && len(d.Logs) > 0 {
+				l.disown() // no log of this format lies beside the classes
+			}
 			d.Logs = append(d.Logs, l)
 		}
 	}
@@ -135,6 +139,15 @@ func (d *Dir) list(class string, names []string) *Log {
 		return nil
 	}
 	return l
+}
+
+// disown makes all files foreign ones.
+func (l *Log) disown() {
+	for _, s := range slices.Concat(l.Segments, l.Aside) {
+		l.Foreign = append(l.Foreign, s.File)
+	}
+	slices.Sort(l.Foreign)
+	l.Segments, l.Aside = nil, nil
 }
 
 // choose takes the log with the most segments, and links its segments.

@@ -2,29 +2,23 @@ package inspect
 
 import (
 	"context"
-	"path"
 	"strconv"
-	"time"
 
 	"fieldferry/buffer/disk"
 	"fieldferry/buffer/frame"
+	"fieldferry/buffer/inspect/filter"
 	"fieldferry/buffer/segment"
 	"fieldferry/tag"
 )
 
 // Filter says which samples are wanted. Its zero value means all of the log.
-type Filter struct {
-	FromSeq, ToSeq uint64    // both inclusive; 0: no limit
-	From, To       time.Time // source timestamps, From inclusive, To exclusive; zero: no limit
-	Tags           []string  // DEVICE/TAG, with * ? and [] as in file names; empty: all
-	Devices        []string  // likewise
-	Aside          bool      // the files that were set aside, too
-}
+type Filter = filter.Filter
 
 // Sample is one sample of the log.
 type Sample struct {
 	Seq    uint64
 	Epoch  uint32
+	N      uint64 // of the tag's samples; 0 where the dictionary does not say
 	Class  string // of its log
 	File   string
 	Sample tag.Sample // Tag is never nil
@@ -54,7 +48,7 @@ func (d *Dir) Samples(ctx context.Context, f Filter, use func(*Sample) error) (L
 		if s == nil || err != nil {
 			return m.lost(), err
 		}
-		if f.wants(s) {
+		if f.Wants(s.Seq, &s.Sample) {
 			if err := use(s); err != nil {
 				return m.lost(), err
 			}
@@ -75,30 +69,8 @@ func withAside(l *Log) []*Segment {
 	return append(all, rest...)
 }
 
-func (f *Filter) wants(s *Sample) bool {
-	t := s.Sample.Time
-	switch {
-	case s.Seq < f.FromSeq, f.ToSeq > 0 && s.Seq > f.ToSeq:
-		return false
-	case !f.From.IsZero() && t.Before(f.From), !f.To.IsZero() && !t.Before(f.To):
-		return false
-	case len(f.Tags) == 0 && len(f.Devices) == 0:
-		return true
-	}
-	return matches(f.Tags, s.Sample.Tag.Path()) || matches(f.Devices, s.Sample.Tag.Device.Name)
-}
-
-func matches(patterns []string, name string) bool {
-	for _, p := range patterns {
-		if ok, err := path.Match(p, name); ok && err == nil || p == name {
-			return true
-		}
-	}
-	return false
-}
-
 // skips says that nothing in the segment is wanted, going by its name.
-func (f *Filter) skips(s *Segment) bool {
+func skips(f *Filter, s *Segment) bool {
 	return s.Next > 0 && s.State != aside && s.Next <= f.FromSeq || f.ToSeq > 0 && s.FirstSeq > f.ToSeq
 }
 
@@ -182,7 +154,7 @@ func (s *stream) fill() error {
 // enter opens the next segment.
 func (s *stream) enter() {
 	seg := s.segs[0]
-	if s.filter.skips(seg) {
+	if skips(s.filter, seg) {
 		s.segs = s.segs[1:]
 		return
 	}
@@ -226,15 +198,22 @@ func (s *stream) block() {
 		s.leave()
 		return
 	}
+	plain(&b, &s.names.frames)
 	switch {
 	case isDict(&b):
 		_ = s.names.learn(b.Payload) // what can be read counts
+	case isCounts(&b):
 	case b.Flags != 0:
 		s.pass(b.FirstOrd)
-		s.expect = beyond(s.expect, &b)
+		s.expect, _ = beyond(s.expect, &b)
 	default:
 		s.pass(b.FirstOrd)
-		s.rows, s.epoch = b.Rows(), b.Epoch
+		rows, err := s.names.rows(&b, s.file, seg)
+		if err != nil {
+			s.pass(b.End())
+			return
+		}
+		s.rows, s.epoch = rows, b.Epoch
 	}
 }
 
@@ -266,7 +245,7 @@ func (s *stream) decode() {
 			s.row.Sample.Tag = unnamed(s.row.Tag)
 		}
 	}
-	s.sample = Sample{Seq: s.row.Seq, Epoch: s.epoch, Class: s.class, File: seg.File, Sample: s.row.Sample}
+	s.sample = Sample{Seq: s.row.Seq, Epoch: s.epoch, N: s.names.number(&s.row), Class: s.class, File: seg.File, Sample: s.row.Sample}
 	s.has = true
 }
 

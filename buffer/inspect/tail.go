@@ -26,7 +26,8 @@ type Tail struct {
 // Reader is the account of one reader as it was last durable.
 type Reader struct {
 	frame.Reader
-	Lag uint64 // samples behind its position
+	Beyond uint64 // samples settled ahead of its position
+	Lag    uint64 // samples that it has not settled
 }
 
 // Tail reads the newest segment, and as many before it as it takes to know the
@@ -94,6 +95,7 @@ type ledger struct {
 
 // dropKey names a drop: it may be written again in a later snapshot.
 type dropKey struct {
+	id       uint64
 	reason   string
 	from, to uint64
 }
@@ -118,7 +120,7 @@ func (l *ledger) take(b *segment.Block) (accounts []frame.Reader, err error) {
 	}
 	l.clean = false
 	if !isMeta(b) {
-		l.count, l.next = max(l.count, b.End()), max(l.next, b.FirstSeq+uint64(b.Count))
+		l.count, l.next = max(l.count, b.End()), max(l.next, b.LastSeq+1)
 		l.now = max(l.now, b.Time)
 		return nil, nil
 	}
@@ -129,7 +131,7 @@ func (l *ledger) take(b *segment.Block) (accounts []frame.Reader, err error) {
 			l.readers[r.Name] = *r
 		},
 		Drop: func(d *frame.Drop) {
-			l.gap(frame.Gap{From: d.From, To: d.To, Reason: d.Reason})
+			l.gap(frame.Gap{From: d.From, To: d.To, LastSeq: d.LastSeq, Reason: d.Reason})
 			l.record(d)
 		},
 		Skip:  l.gap,
@@ -147,14 +149,13 @@ func (l *ledger) take(b *segment.Block) (accounts []frame.Reader, err error) {
 // gap notes samples that follow the last ones and were never written.
 func (l *ledger) gap(g frame.Gap) {
 	if g.From == l.count {
-		l.next += g.To - g.From
-		l.count = g.To
+		l.count, l.next = g.To, max(l.next, g.LastSeq+1)
 	}
 }
 
 // record keeps a drop, once.
 func (l *ledger) record(d *frame.Drop) {
-	k := dropKey{d.Reason, d.From, d.To}
+	k := dropKey{d.ID, d.Reason, d.From, d.To}
 	if !l.recorded[k] {
 		l.recorded[k] = true
 		l.drops, l.fresh = append(l.drops, *d), append(l.fresh, *d)
@@ -170,12 +171,17 @@ func (l *ledger) tail() Tail {
 	}
 	for _, r := range l.readers {
 		t.Count = max(t.Count, r.Ord)
+		if n := len(r.Ahead); n > 0 {
+			t.Count = max(t.Count, r.Ahead[n-1].To)
+		}
 		if !r.Removed {
 			t.Readers = append(t.Readers, Reader{Reader: r})
 		}
 	}
 	for i := range t.Readers {
-		t.Readers[i].Lag = t.Count - t.Readers[i].Ord
+		r := &t.Readers[i]
+		r.Beyond = aheadOf(&r.Reader)
+		r.Lag = t.Count - r.Ord - r.Beyond
 	}
 	slices.SortFunc(t.Readers, func(x, y Reader) int { return cmp.Compare(x.Name, y.Name) })
 	return t

@@ -9,6 +9,7 @@ import (
 
 	"fieldferry/buffer/frame"
 	"fieldferry/buffer/segment"
+	"fieldferry/buffer/tally"
 )
 
 // Verify reads every block of every log and tells each finding as it comes.
@@ -22,7 +23,7 @@ func (d *Dir) Verify(ctx context.Context, tell func(Finding)) (Summary, error) {
 		}
 		sum.Logs = append(sum.Logs, LogSummary{Class: l.Class, Tail: v.book.tail()})
 	}
-	return sum, nil
+	return sum, d.verifyNumbers(ctx, &sum, tell)
 }
 
 // verifier checks one log. What it expects of the next block is what the
@@ -216,6 +217,10 @@ func (v *verifier) block(b *segment.Block) {
 		if err := v.names.learn(b.Payload); err != nil {
 			v.at(Fault, b.Off, 0, "the checksum is right, but the dictionary in it is not: %v", err)
 		}
+	case isCounts(b):
+		if _, err := new(tally.Tally).Load(b.Payload); err != nil {
+			v.at(Fault, b.Off, 0, "the checksum is right, but the counters in it are not: %v", err)
+		}
 	case isMeta(b):
 		v.meta(b)
 	default:
@@ -242,8 +247,14 @@ func (v *verifier) rows(b *segment.Block) {
 		v.at(Fault, b.Off, 0, "its epoch is %d, after %d and in a segment of %d", b.Epoch, v.samplesEpoch, v.epoch)
 	}
 	v.samplesEpoch = max(v.samplesEpoch, b.Epoch)
-	rows, row := b.Rows(), frame.Row{}
-	unnamed := 0
+	row, unnamed := frame.Row{}, 0
+	rows, err := v.names.rows(b, v.file, v.seg)
+	if err != nil {
+		v.at(Fault, b.Off, uint64(b.Count), "the checksum is right, but its %d samples cannot be decoded: %v", b.Count, err)
+		v.sum.Damaged += uint64(b.Count)
+		v.expect = b.End()
+		return
+	}
 	for rows.Left() > 0 {
 		left := rows.Left()
 		if err := rows.Next(&row); err != nil {
@@ -264,6 +275,9 @@ func (v *verifier) rows(b *segment.Block) {
 	if unnamed > 0 {
 		v.at(Loss, b.Off, uint64(unnamed), "the dictionary does not name the tag, or the reason, of %d of its samples: readers count them as damaged", unnamed)
 		v.sum.Damaged += uint64(unnamed)
+	}
+	if rows.Left() == 0 && row.Seq != b.LastSeq {
+		v.at(Fault, b.Off, 0, "it says that its last sequence number is %d, but it is %d", b.LastSeq, row.Seq)
 	}
 	v.expect = b.End()
 	_, _ = v.book.take(b)

@@ -1,6 +1,8 @@
 package queue
 
 import (
+	"time"
+
 	"fieldferry/buffer/frame"
 	"fieldferry/tag"
 )
@@ -10,12 +12,19 @@ import (
 type Copy struct {
 	Rows   frame.Rows // what is left to read
 	Epoch  uint32
-	serial uint64 // of the block; 0: none
+	time   time.Duration // when the block was begun
+	serial uint64        // of the block; 0: none
 	frames []byte
 	count  uint32
 	names  int // entries of the block that tags and texts hold
-	tags   map[uint32]*tag.Tag
+	tags   map[uint32]named
 	texts  map[uint32]string
+}
+
+// named is a tag, and what its counter is told as the difference to.
+type named struct {
+	tag  *tag.Tag
+	base uint64
 }
 
 // maxCopyTags bounds the names that are kept from block to block.
@@ -29,10 +38,10 @@ func (c *Copy) Drop() { c.serial, c.Rows = 0, frame.Rows{} }
 func (c *Copy) Update(b *Block, ord uint64) {
 	fresh := c.serial != b.Serial
 	if fresh {
-		c.serial, c.frames, c.count, c.Epoch, c.names = b.Serial, c.frames[:0], 0, b.Epoch, 0
+		c.serial, c.frames, c.count, c.Epoch, c.time, c.names = b.Serial, c.frames[:0], 0, b.Epoch, b.Time, 0
 		c.Rows = frame.NewRows(nil, 0, b.Seq)
 		if c.tags == nil || len(c.tags) > maxCopyTags {
-			c.tags, c.texts = map[uint32]*tag.Tag{}, map[uint32]string{}
+			c.tags, c.texts = map[uint32]named{}, map[uint32]string{}
 		}
 	}
 	c.frames = append(c.frames, b.Frames[len(c.frames):]...)
@@ -40,7 +49,7 @@ func (c *Copy) Update(b *Block, ord uint64) {
 	c.count = b.Count
 	for _, e := range b.Entries[c.names:] {
 		if e.Tag != nil {
-			c.tags[e.ID] = e.Tag
+			c.tags[e.ID] = named{e.Tag, e.Base}
 		} else {
 			c.texts[e.ID] = e.Reason
 		}
@@ -52,14 +61,15 @@ func (c *Copy) Update(b *Block, ord uint64) {
 	}
 }
 
-// Name finds the tag and the reason of a row: the very ones that were
-// appended.
+// Name finds the tag and the reason of a row, the very ones that were
+// appended, and makes its counter the tag's own.
 func (c *Copy) Name(row *frame.Row) bool {
 	t := c.tags[row.Tag]
-	if t == nil {
+	if t.tag == nil {
 		return false
 	}
-	row.Sample.Tag = t
+	row.Sample.Tag = t.tag
+	row.N += t.base
 	if row.Reason == 0 {
 		return true
 	}
@@ -67,6 +77,9 @@ func (c *Copy) Name(row *frame.Row) bool {
 	row.Sample.Quality.Reason = text
 	return ok
 }
+
+// Time is when the block was begun, by the log's own time.
+func (c *Copy) Time() time.Duration { return c.time }
 
 // Hurt is told that a row could not be read. Memory is not set aside.
 func (*Copy) Hurt() {}

@@ -2,10 +2,9 @@
 // blocks in the making, in a ring that outlives the process where there is a
 // directory in memory for it, together with the dictionary that they need.
 //
-// It also numbers the samples of a run: the count of samples in the log, and
-// the sequence number, which is the count plus a number that is the same
-// throughout a run. Samples that are neither in the queue nor in the log are
-// holes: settled by every reader before they were written, or lost.
+// It also counts the samples of the log. Samples that are neither in the queue
+// nor in the log are holes: settled by every reader before they were written,
+// or lost.
 //
 // A Queue is not safe for concurrent use. It writes to the directory in
 // memory, and to nothing else; nothing in it blocks.
@@ -20,6 +19,7 @@ import (
 	"fieldferry/buffer/disk"
 	"fieldferry/buffer/frame"
 	"fieldferry/buffer/ring"
+	"fieldferry/buffer/tally"
 	"fieldferry/tag"
 )
 
@@ -36,8 +36,11 @@ type Queue struct {
 	dict    *dict.Dict
 	size    int
 
+	untouched bool
+	counted   bool
+
 	epoch uint32
-	delta uint64
+	seq   uint64 // the last one given
 	ord   uint64
 }
 
@@ -47,6 +50,7 @@ type Queue struct {
 type Block struct {
 	*ring.Record
 	Serial  uint64
+	Last    uint64        // sequence number of its last sample
 	Entries []*dict.Entry // of the dictionary, that its samples use
 	enc     frame.Encoder
 	writing bool
@@ -58,15 +62,16 @@ type Origin struct {
 	Boot  [16]byte
 	Epoch uint32
 	Ord   uint64 // samples appended to the log
-	Delta uint64 // sequence number minus count
+	Seq   uint64 // the last sequence number given to one of them
 	Clean bool   // the log was closed in order, or is new
 }
 
 // New makes a queue for size bytes of blocks, in shared memory in dir. Where
-// that is empty or there is none the queue is in memory of this process. It
+// that is empty or there is none the queue is in memory of this process. Its
+// tags count in counters, which it shares with the queues of other logs. It
 // can be used after Recover or Reset.
-func New(fs disk.FS, dir string, size int, log *slog.Logger) *Queue {
-	q := &Queue{log: log, dict: dict.New(), size: size}
+func New(fs disk.FS, dir string, size int, counters *tally.Tally, log *slog.Logger) *Queue {
+	q := &Queue{log: log, dict: dict.New(counters), size: size}
 	q.side.open(fs, dir, ring.Size(size), log)
 	return q
 }
@@ -77,11 +82,12 @@ func (q *Queue) Reset(o Origin) {
 	if mem == nil {
 		mem = make([]byte, ring.Size(q.size))
 	}
-	id := ring.ID{Log: o.Log, Boot: o.Boot, Delta: o.Delta, Ring: q.side.renew()}
+	id := ring.ID{Log: o.Log, Boot: o.Boot, Ring: q.side.renew()}
 	q.ring = ring.New(mem, id, o.Ord)
 	q.blocks, q.holes = q.blocks[:0], q.holes[:0]
 	q.dict.Clear() // what is in the old one is not beside the new ring
-	q.ord, q.delta = o.Ord, o.Delta
+	q.ord, q.seq = o.Ord, o.Seq
+	q.ring.SetSeq(o.Seq)
 	q.SetEpoch(o.Epoch)
 }
 
@@ -97,9 +103,8 @@ func (q *Queue) Epoch() uint32 { return q.epoch }
 // Ord is the number of samples appended to the log.
 func (q *Queue) Ord() uint64 { return q.ord }
 
-// Delta is sequence number minus count of the samples of this run: the
-// sample before which ord others came has the number ord + Delta + 1.
-func (q *Queue) Delta() uint64 { return q.delta }
+// Seq is the last sequence number given to a sample of the log.
+func (q *Queue) Seq() uint64 { return q.seq }
 
 // Used is the number of bytes in use.
 func (q *Queue) Used() int { return q.ring.Used() }
@@ -107,50 +112,69 @@ func (q *Queue) Used() int { return q.ring.Used() }
 // Shared says that the queue outlives the process.
 func (q *Queue) Shared() bool { return q.side.shared }
 
-// Add appends one sample. It reports false, and has changed nothing, when
-// there is no room for it. Its text must fit into a block.
-func (q *Queue) Add(s *tag.Sample, now time.Duration) bool {
+// Add appends one sample with the number seq, above all before. It reports
+// false, and has changed nothing, when there is no room for it. Its text must
+// fit into a block.
+func (q *Queue) Add(s *tag.Sample, seq uint64, now time.Duration) bool {
 	e, isNew := q.dict.Tag(s.Tag)
 	if isNew {
-		q.side.save(e, q.log)
+		q.save(e)
 	}
 	why, isNew := q.dict.Reason(s.Quality.Reason)
 	if isNew {
-		q.side.save(why, q.log)
+		q.save(why)
 	}
 	reason := uint32(0)
 	if why != nil {
 		reason = why.ID
 	}
+	n := e.Counter.N + 1 - e.Base
 	for {
 		if b := q.current(); b != nil {
 			enc := b.enc
-			q.scratch = enc.Append(q.scratch[:0], s, e.ID, reason)
+			q.scratch = enc.Append(q.scratch[:0], s, seq, e.ID, reason, n)
 			if q.ring.Append(b.Record, q.scratch, 1) {
 				b.enc = enc
 				b.use(e)
 				b.use(why)
-				q.count()
+				b.Last = seq
+				q.count(seq)
+				q.tell(e)
 				return true
 			}
 			q.ring.Seal(b.Record)
 		}
 		var enc frame.Encoder
-		q.scratch = enc.Append(q.scratch[:0], s, e.ID, reason)
-		if !q.begin(now, len(q.scratch)) {
+		enc.Begin(seq)
+		q.scratch = enc.Append(q.scratch[:0], s, seq, e.ID, reason, n)
+		if !q.begin(seq, now, len(q.scratch)) {
 			return false
 		}
 	}
 }
 
-// Lose counts a sample that could not be added as lost.
-func (q *Queue) Lose(reason string) {
-	q.Hole(q.ord, q.ord+1, reason)
-	q.count()
+// tell counts a sample of the tag. The ring has it already: when the process
+// ends here the next one counts it too.
+func (q *Queue) tell(e *dict.Entry) {
+	e.Counter.N++
+	q.ring.SetCount(e.ID, e.Counter.N)
 }
 
-func (q *Queue) count() {
+// Lose counts a sample of the tag that could not be added as lost.
+func (q *Queue) Lose(t *tag.Tag, seq uint64, reason string) {
+	q.Hole(frame.Gap{From: q.ord, To: q.ord + 1, FirstSeq: seq, LastSeq: seq, Reason: reason})
+	q.count(seq)
+	e, isNew := q.dict.Tag(t)
+	if isNew {
+		q.save(e)
+	}
+	q.tell(e)
+}
+
+func (q *Queue) count(seq uint64) {
 	q.ord++
+	q.seq = seq
+	q.ring.SetSeq(seq)
 	q.ring.SetOrd(q.ord)
 }
 
@@ -162,12 +186,12 @@ func (q *Queue) current() *Block {
 	return nil
 }
 
-func (q *Queue) begin(now time.Duration, need int) bool {
-	rec := q.ring.Begin(q.ord+q.delta+1, q.ord, q.epoch, now, need)
+func (q *Queue) begin(seq uint64, now time.Duration, need int) bool {
+	rec := q.ring.Begin(seq, q.ord, q.epoch, now, need)
 	if rec == nil {
 		return false
 	}
-	q.push(rec)
+	q.push(rec).enc.Begin(seq)
 	return true
 }
 
@@ -198,15 +222,16 @@ func (q *Queue) Oldest() *Block {
 	return q.blocks[0]
 }
 
-// FreeSettled frees blocks all of whose samples are below ord, and were not
-// taken to be written, and returns how many samples those were.
-func (q *Queue) FreeSettled(ord uint64) (n uint64) {
+// FreeSettled frees the oldest blocks as long as settled says so of their
+// samples, and they were not taken to be written, and returns how many
+// samples those were.
+func (q *Queue) FreeSettled(settled func(from, to uint64) bool) (n uint64) {
 	for len(q.blocks) > 0 {
 		b := q.blocks[0]
-		if b.writing || b.End() > ord {
+		if b.writing || !settled(b.Ord, b.End()) {
 			break
 		}
-		q.Hole(b.Ord, b.End(), "")
+		q.Hole(b.gap(""))
 		n += uint64(b.Count)
 		q.free()
 	}
@@ -219,10 +244,14 @@ func (q *Queue) DropOldest(reason string) (frame.Gap, bool) {
 		return frame.Gap{}, false
 	}
 	b := q.blocks[0]
-	h := frame.Gap{From: b.Ord, To: b.End(), Reason: reason}
-	q.Hole(h.From, h.To, h.Reason)
+	h := b.gap(reason)
+	q.Hole(h)
 	q.free()
 	return h, true
+}
+
+func (b *Block) gap(reason string) frame.Gap {
+	return frame.Gap{From: b.Ord, To: b.End(), FirstSeq: b.Seq, LastSeq: b.Last, Reason: reason}
 }
 
 // free gives up the oldest block.
@@ -300,18 +329,17 @@ func (q *Queue) Waiting(ord uint64) (bytes int64, since time.Duration, ok bool) 
 	return bytes, since, ok
 }
 
-// Hole notes that the samples From up to, not including, To are in neither
-// queue nor log.
-func (q *Queue) Hole(from, to uint64, reason string) {
+// Hole notes that the samples of g are in neither queue nor log.
+func (q *Queue) Hole(g frame.Gap) {
 	i := len(q.holes)
-	for i > 0 && q.holes[i-1].From > from {
+	for i > 0 && q.holes[i-1].From > g.From {
 		i--
 	}
-	if i > 0 && q.holes[i-1].To == from && q.holes[i-1].Reason == reason {
-		q.holes[i-1].To = to
+	if i > 0 && q.holes[i-1].To == g.From && q.holes[i-1].Reason == g.Reason {
+		q.holes[i-1].To, q.holes[i-1].LastSeq = g.To, g.LastSeq
 		return
 	}
-	q.holes = slices.Insert(q.holes, i, frame.Gap{From: from, To: to, Reason: reason})
+	q.holes = slices.Insert(q.holes, i, g)
 }
 
 // Cover cuts the range from up to to, where no block is, into the holes that
@@ -354,6 +382,10 @@ func (q *Queue) Reason(id uint32) (string, bool) {
 
 // Known returns one pointer for equal tags of all runs; see dict.Dict.
 func (q *Queue) Known(fields frame.Fields) *tag.Tag { return q.dict.Known(fields) }
+
+// Untouched says that nothing was appended since the log was closed in order,
+// or was made: the ring, of this start of the machine, tells.
+func (q *Queue) Untouched() bool { return q.untouched }
 
 // Prune forgets tags that nobody uses any more.
 func (q *Queue) Prune() {

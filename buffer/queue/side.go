@@ -139,44 +139,82 @@ func (q *Queue) Recover(o Origin, use func(i int, r *frame.Reader)) bool {
 		return false
 	}
 	r, id, ok := ring.Recover(mem, o.Log, o.Boot)
+	q.untouched = ok && o.Clean && r.Ord() == o.Ord && r.Epoch() >= o.Epoch
 	switch {
 	case !ok, r.Ord() < o.Ord, r.Epoch() < o.Epoch:
 		return false // the log went on without it
 	case o.Clean && r.Ord() == o.Ord:
 		return false // it was empty when the log was closed
 	}
-	q.ring, q.delta, q.epoch = r, id.Delta, max(o.Epoch, r.Epoch())
+	q.ring, q.seq, q.epoch = r, max(o.Seq, r.Seq()), max(o.Epoch, r.Epoch())
 	q.side.load(id.Ring, q.dict)
+	q.dict.EachTag(q.recount)
+	lost, _ := r.Count(incomplete)
+	q.counted = lost == 0
 	r.EachCell(use)
 	return true
+}
+
+// uncounted is more than the samples that one run gives a tag.
+const uncounted = 1 << 32
+
+// incomplete is the place in the ring that says, when it is not 0, that some
+// tag is not in the dictionary beside it. No tag has this number.
+const incomplete = 0
+
+// save writes a new entry beside the ring. Where it cannot be written the next
+// run does not know the tag, nor how far its counter had come.
+func (q *Queue) save(e *dict.Entry) {
+	if q.side.save(e, q.log); !q.side.shared {
+		q.ring.SetCount(incomplete, 1)
+	}
+}
+
+// Counted says that Recover found the counters of all tags that had samples
+// since the ring was made.
+func (q *Queue) Counted() bool { return q.counted }
+
+// recount takes over the counter of a tag. One that has no place in the ring
+// jumps: nothing tells how far it had come.
+func (q *Queue) recount(e *dict.Entry) {
+	n, ok := q.ring.Count(e.ID)
+	if !ok {
+		n = e.Base + uncounted
+	}
+	e.Counter.N = max(e.Counter.N, e.Base, n)
 }
 
 // Adopt makes the records of a recovered ring blocks again. Those that end
 // before ord are in the log. fate tells what became of samples that are in
 // neither; it is a hole's reason. It returns where the log's own copy ends to
 // count: before ord if the ring begins there.
-func (q *Queue) Adopt(ord uint64, fate func(from, to uint64) string) uint64 {
+func (q *Queue) Adopt(ord uint64, fate func(from, to uint64) string) (first uint64) {
 	for len(q.ring.Records()) > 0 && q.ring.Records()[0].End() <= ord {
 		q.ring.Free()
 	}
-	first, end := ord, ord
+	end, seq := ord, uint64(0)
+	first = ord
 	for i, rec := range q.ring.Records() {
 		if i == 0 && rec.Ord < ord {
 			first, end = rec.Ord, rec.Ord
 		}
-		q.gap(end, rec.Ord, fate)
-		q.entries(q.push(rec))
-		end = rec.End()
+		q.gap(frame.Gap{From: end, To: rec.Ord, FirstSeq: seq, LastSeq: rec.Seq - 1}, fate)
+		b := q.push(rec)
+		q.entries(b)
+		end, seq = rec.End(), b.Last+1
 	}
 	q.ord = max(q.ring.Ord(), end)
 	q.ring.SetOrd(q.ord)
-	q.gap(end, q.ord, fate)
+	q.seq = max(q.seq, seq-min(seq, 1))
+	q.ring.SetSeq(q.seq)
+	q.gap(frame.Gap{From: end, To: q.ord, FirstSeq: seq, LastSeq: q.seq}, fate)
 	return first
 }
 
-func (q *Queue) gap(from, to uint64, fate func(from, to uint64) string) {
-	if from < to {
-		q.Hole(from, to, fate(from, to))
+func (q *Queue) gap(g frame.Gap, fate func(from, to uint64) string) {
+	if g.From < g.To {
+		g.Reason = fate(g.From, g.To)
+		q.Hole(g)
 	}
 }
 
@@ -186,7 +224,11 @@ func (q *Queue) entries(b *Block) {
 	for rows.Left() > 0 && rows.Next(&row) == nil {
 		// A number whose entry is lost must not get another meaning.
 		q.dict.Reserve(row.Tag, row.Reason)
-		b.use(q.dict.TagByID(row.Tag))
+		b.Last = row.Seq
+		if e := q.dict.TagByID(row.Tag); e != nil {
+			e.Counter.N = max(e.Counter.N, e.Base+row.N)
+			b.use(e)
+		}
 		b.use(q.dict.ReasonByID(row.Reason))
 	}
 }

@@ -7,7 +7,8 @@
 // them, so that a process killed in the middle of a store leaves nothing half
 // written. Records form a queue: they are begun at the head, freed at the
 // tail, and never moved. Beside them lies a cell per reader with its account,
-// in two copies of which the intact one with the higher number counts.
+// in two copies of which the intact one with the higher number counts, and a
+// word per tag with the counter of its samples.
 //
 // A Ring is not safe for concurrent use and nothing in it blocks.
 package ring
@@ -33,20 +34,19 @@ const (
 	overhead  = page + Cells*2*cellSize
 )
 
-// ID says whose samples the memory holds. Delta is sequence number minus
-// sample count, which is the same for all samples of one ring. Ring is drawn
-// at random whenever a ring is made, for what lies beside it.
+// ID says whose samples the memory holds. Ring is drawn at random whenever a
+// ring is made, for what lies beside it.
 type ID struct {
-	Log   uint64
-	Boot  [16]byte
-	Delta uint64
-	Ring  uint64
+	Log  uint64
+	Boot [16]byte
+	Ring uint64
 }
 
 // Ring is the memory and the queue of records in it.
 type Ring struct {
 	mem     []byte
 	data    []byte
+	counts  []byte    // a word for each
 	records []*Record // oldest first
 	head    int       // where the next record begins
 	free    []*Record // for reuse
@@ -69,19 +69,33 @@ type Record struct {
 // End is the number of samples appended to the log up to its last.
 func (r *Record) End() uint64 { return r.Ord + uint64(r.Count) }
 
-// Size is the length of the memory for so many bytes of records.
-func Size(data int) int { return overhead + data&^(align-1) }
+// Size is the length of the memory for so many bytes of records, and a
+// sixteenth of it for counters.
+func Size(data int) int {
+	data &^= countShare*align - 1
+	return overhead + data + data/countShare
+}
+
+// countShare is how many bytes of records there are to one of counters.
+const countShare = 16
+
+// parts are the records and the counters in the memory.
+func parts(mem []byte) (data, counts []byte) {
+	n := (len(mem) - overhead) / (countShare + 1) * countShare
+	return mem[overhead : overhead+n : overhead+n], mem[overhead+n:]
+}
 
 var table = crc32.MakeTable(crc32.Castagnoli)
 
 const (
 	magic    = "FFERRYRG"
 	recMagic = 0x43455246 // "FREC"
-	version  = 1
+	version  = 2
 
 	offTail = 128 // atomic words in the first page
 	offOrd  = 136
 	offRun  = 144
+	offSeq  = 152
 )
 
 // New makes an empty ring of mem, whose length is from Size and which starts
@@ -89,7 +103,8 @@ const (
 func New(mem []byte, id ID, ord uint64) *Ring {
 	clear(mem)
 	appendID(mem[:0], id, len(mem))
-	r := &Ring{mem: mem, data: mem[overhead:]}
+	r := &Ring{mem: mem}
+	r.data, r.counts = parts(mem)
 	r.SetOrd(ord)
 	return r
 }
@@ -99,7 +114,6 @@ func appendID(dst []byte, id ID, size int) []byte {
 	dst = append(dst, magic...)
 	dst = le.AppendUint64(dst, id.Log)
 	dst = append(dst, id.Boot[:]...)
-	dst = le.AppendUint64(dst, id.Delta)
 	dst = le.AppendUint64(dst, id.Ring)
 	dst = le.AppendUint32(dst, version)
 	dst = le.AppendUint32(dst, uint32(size))
@@ -112,12 +126,13 @@ func Recover(mem []byte, log uint64, boot [16]byte) (*Ring, ID, bool) {
 		return nil, ID{}, false
 	}
 	le := binary.LittleEndian
-	id := ID{Log: log, Boot: boot, Delta: le.Uint64(mem[32:]), Ring: le.Uint64(mem[40:])}
+	id := ID{Log: log, Boot: boot, Ring: le.Uint64(mem[32:])}
 	want := appendID(nil, id, len(mem))
 	if string(mem[:len(want)]) != string(want) {
 		return nil, ID{}, false
 	}
-	r := &Ring{mem: mem, data: mem[overhead:]}
+	r := &Ring{mem: mem}
+	r.data, r.counts = parts(mem)
 	r.walk()
 	return r, id, true
 }
@@ -166,7 +181,7 @@ func (r *Ring) parse(off int, after uint64) (*Record, bool) {
 
 // headerSum covers what never changes in a record and where it lies.
 func (r *Ring) headerSum(p []byte) uint32 {
-	seed := crc32.Checksum(r.mem[:60], table)
+	seed := crc32.Checksum(r.mem[:52], table)
 	return crc32.Update(seed, table, p[8:48])
 }
 
@@ -174,15 +189,18 @@ func (r *Ring) headerSum(p []byte) uint32 {
 // next call of Begin or Free.
 func (r *Ring) Records() []*Record { return r.records }
 
-// Used is the number of bytes between tail and head.
+// Used is the number of bytes in use, from the oldest record to the end of the
+// last one.
 func (r *Ring) Used() int {
 	if len(r.records) == 0 {
 		return 0
 	}
-	if n := r.head - r.records[0].off; n > 0 {
-		return n
+	last := r.records[len(r.records)-1]
+	n := last.off + last.extent() - r.records[0].off
+	if last.off < r.records[0].off {
+		n += len(r.data)
 	}
-	return r.head - r.records[0].off + len(r.data)
+	return n
 }
 
 // Begin starts a record with room for at least need bytes of frames. It
@@ -289,6 +307,12 @@ func (r *Ring) Free() {
 // is freed without a trace on disk.
 func (r *Ring) SetOrd(ord uint64) { r.store(offOrd, ord) }
 
+// SetSeq notes the last sequence number given to a sample of the log.
+func (r *Ring) SetSeq(seq uint64) { r.store(offSeq, seq) }
+
+// Seq returns what SetSeq noted.
+func (r *Ring) Seq() uint64 { return r.load(offSeq) }
+
 // SetEpoch notes the epoch of the run that uses the ring.
 func (r *Ring) SetEpoch(epoch uint32) { r.store(offRun, uint64(epoch)) }
 
@@ -297,6 +321,25 @@ func (r *Ring) Epoch() uint32 { return uint32(r.load(offRun)) }
 
 // Ord returns what SetOrd noted.
 func (r *Ring) Ord() uint64 { return r.load(offOrd) }
+
+// SetCount stores counter number i, and reports false for one that there is no
+// place for. It survives the process; a record that was appended before it
+// does too.
+func (r *Ring) SetCount(i uint32, n uint64) bool {
+	if int(i) >= len(r.counts)/8 {
+		return false
+	}
+	atomic.StoreUint64(word(r.counts[int(i)*8:]), n)
+	return true
+}
+
+// Count returns counter number i, and false where there is no place for it.
+func (r *Ring) Count(i uint32) (uint64, bool) {
+	if int(i) >= len(r.counts)/8 {
+		return 0, false
+	}
+	return atomic.LoadUint64(word(r.counts[int(i)*8:])), true
+}
 
 // SetCell stores the account of reader number i, below Cells. One that is too
 // large for its cell is not stored: the log alone has it then.

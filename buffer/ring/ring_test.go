@@ -16,7 +16,7 @@ var boot = [16]byte{1}
 // step: the records are those that were committed and not freed.
 func TestRecover(t *testing.T) {
 	mem := make([]byte, Size(8<<10))
-	id := ID{Log: 5, Boot: boot, Delta: 9, Ring: 4}
+	id := ID{Log: 5, Boot: boot, Ring: 4}
 	r := New(mem, id, 100)
 	rnd := rand.New(rand.NewPCG(1, 2))
 	ord := uint64(100)
@@ -52,7 +52,7 @@ func TestRecover(t *testing.T) {
 func check(t *testing.T, step int, mem []byte, r *Ring, ord uint64) {
 	t.Helper()
 	got, id, ok := Recover(bytes.Clone(mem), 5, boot)
-	if !ok || id.Delta != 9 || id.Ring != 4 || got.Ord() != ord {
+	if !ok || id.Ring != 4 || got.Ord() != ord {
 		t.Fatalf("step %d: recovered %v %+v, count %d, want %d", step, ok, id, got.Ord(), ord)
 	}
 	if list(got) != list(r) || got.Used() > len(r.data) {

@@ -6,6 +6,7 @@ import (
 	"hash/crc32"
 	"time"
 
+	"fieldferry/buffer/column"
 	"fieldferry/buffer/frame"
 )
 
@@ -25,22 +26,25 @@ const (
 	FlagMeta   Flags = 1 << iota // readers, drops, skips, clocks, the log's state
 	FlagDict                     // tags and reasons
 	FlagFooter                   // the end of a sealed segment; always the last block
+	FlagCounts                   // the counters of all tags, for package tally
 )
 
-// codecRaw says that the payload is frames one after the other. Later codecs
-// get the next numbers.
-const codecRaw = 0
+// minRow is the length of the shortest frame of a sample.
+const minRow = 5
 
 // Block is one block's header, and its payload where it was read.
 type Block struct {
 	Flags    Flags
 	Count    uint32        // samples
 	FirstSeq uint64        // of its first sample, or of the next one where it has none
+	LastSeq  uint64        // of its last sample
 	FirstOrd uint64        // samples appended to the log before its first
 	Epoch    uint32        // in which they were appended
 	Durable  uint32        // offset in the segment below which everything was durable when this was written
 	Time     time.Duration // log time of its first sample
-	Payload  []byte        // frames
+	Codec    column.Codec  // how the payload is stored
+	Raw      uint32        // bytes of it decoded
+	Payload  []byte        // as stored
 
 	Off     int64 // where a Scanner has found it
 	Skipped int64 // bytes between the block before and this one: damage
@@ -51,9 +55,6 @@ func (b *Block) End() uint64 { return b.FirstOrd + uint64(b.Count) }
 
 const blockMagic = 0x4B4C4246 // "FBLK"
 
-// Rows reads the samples of b, while its payload does not change.
-func (b *Block) Rows() frame.Rows { return frame.NewRows(b.Payload, b.Count, b.FirstSeq) }
-
 // Size is the length of b on disk.
 func (b *Block) Size() int { return blockSize(len(b.Payload)) }
 
@@ -62,21 +63,28 @@ func (b *Block) Append(dst []byte, k Key) []byte {
 	at := len(dst)
 	le := binary.LittleEndian
 	dst = le.AppendUint32(dst, blockMagic)
-	dst = append(dst, codecRaw, 0)
+	dst = append(dst, byte(b.Codec), 0)
 	dst = le.AppendUint16(dst, uint16(b.Flags))
 	dst = le.AppendUint32(dst, uint32(len(b.Payload))) // stored
-	dst = le.AppendUint32(dst, uint32(len(b.Payload))) // raw: the same for codecRaw
+	dst = le.AppendUint32(dst, b.raw())
 	dst = le.AppendUint32(dst, b.Count)
 	dst = le.AppendUint32(dst, b.Epoch)
 	dst = le.AppendUint64(dst, b.FirstSeq)
 	dst = le.AppendUint64(dst, b.FirstOrd)
 	dst = le.AppendUint64(dst, uint64(b.Time))
 	dst = le.AppendUint32(dst, b.Durable)
-	dst = le.AppendUint64(dst, 0) // reserved
+	dst = le.AppendUint64(dst, b.LastSeq)
 	sum := crc32.Update(uint32(k), table, dst[at:])
 	dst = le.AppendUint32(dst, crc32.Update(sum, table, b.Payload))
 	dst = append(dst, b.Payload...)
 	return append(dst, make([]byte, padded(len(b.Payload))-len(b.Payload))...)
+}
+
+func (b *Block) raw() uint32 {
+	if b.Codec == column.Rows {
+		return uint32(len(b.Payload))
+	}
+	return b.Raw
 }
 
 func blockSize(n int) int { return blockHeader + padded(n) }
@@ -113,12 +121,12 @@ func (b *Block) Parse(p []byte, k Key) error {
 	}
 	*b = Block{
 		Flags: Flags(le.Uint16(p[6:])), Count: le.Uint32(p[16:]), Epoch: le.Uint32(p[20:]),
-		FirstSeq: le.Uint64(p[24:]), FirstOrd: le.Uint64(p[32:]),
+		FirstSeq: le.Uint64(p[24:]), LastSeq: le.Uint64(p[52:]), FirstOrd: le.Uint64(p[32:]),
 		Time: time.Duration(le.Uint64(p[40:])), Durable: le.Uint32(p[48:]),
-		Payload: payload,
+		Codec: column.Codec(p[4]), Raw: le.Uint32(p[12:]), Payload: payload,
 	}
-	if codec := p[4]; codec != codecRaw || uint64(b.Count) > uint64(stored) {
-		return fmt.Errorf("block: codec %d, %d samples in %d bytes: %w", codec, b.Count, stored, frame.ErrCorrupt)
+	if b.Codec > column.Packed || b.Raw > MaxPayload || b.Count > b.Raw/minRow || b.Codec == column.Rows && b.Raw != uint32(stored) {
+		return fmt.Errorf("block: codec %d, %d samples in %d bytes: %w", b.Codec, b.Count, b.Raw, frame.ErrCorrupt)
 	}
 	return nil
 }

@@ -10,15 +10,15 @@ import (
 	"fieldferry/buffer/frame"
 )
 
-// version is the format that this program writes. Files of a higher version
-// are left alone.
-const version = 1
+// version is the format that this program writes. Files of another version are
+// left alone: format 1 was never released.
+const version = 2
 
 // HeaderSize is the length of the header page; the first block follows it.
 const HeaderSize = 4096
 
-// ErrVersion is wrapped by Header.Parse for a file of a later program.
-var ErrVersion = errors.New("written by a later version")
+// ErrVersion is wrapped by Header.Parse for a file of another format.
+var ErrVersion = errors.New("written by another version")
 
 var table = crc32.MakeTable(crc32.Castagnoli)
 

@@ -1,14 +1,13 @@
 package store
 
 import (
-	"cmp"
 	"errors"
 	"io"
 	"io/fs"
 	"slices"
-	"strings"
 	"time"
 
+	"fieldferry/buffer/column"
 	"fieldferry/buffer/disk"
 	"fieldferry/buffer/frame"
 	"fieldferry/buffer/segment"
@@ -26,7 +25,6 @@ const (
 // one goroutine at a time.
 type Cursor struct {
 	s     *Store
-	known func(fields frame.Fields) *tag.Tag
 	seg   *file // nil: none is open
 	end   uint64
 	size  int64 // of the file, at most
@@ -34,17 +32,21 @@ type Cursor struct {
 	scan  *segment.Scanner
 	rows  frame.Rows // of the block that was found
 	epoch uint32
-	tags  map[uint32]*tag.Tag
-	texts map[uint32]string
-	all   bool        // the whole dictionary of the segment was read
+	time  time.Duration // when the block was begun
+	names names
+	all   bool // the whole dictionary of the segment was read
+	pack  column.Unpacker
 	gaps  []frame.Gap // what meta blocks have said about samples that are not there
 	fails int         // in a row
+	ref   func(id uint32) column.Ref
 }
 
 // Cursor returns a new cursor. known finds the one pointer for a tag's fields,
 // and nil for corrupt ones.
 func (s *Store) Cursor(known func(fields frame.Fields) *tag.Tag) *Cursor {
-	return &Cursor{s: s, known: known}
+	c := &Cursor{s: s, names: names{known: known}}
+	c.ref = c.findRef
+	return c
 }
 
 // Leave closes the segment.
@@ -52,11 +54,14 @@ func (c *Cursor) Leave() {
 	if c.file != nil {
 		_ = c.file.Close() // it was only read
 	}
-	*c = Cursor{s: c.s, known: c.known, fails: c.fails, gaps: c.gaps[:0]}
+	c.seg, c.file, c.scan, c.rows, c.all, c.gaps = nil, nil, nil, frame.Rows{}, false, c.gaps[:0]
 }
 
 // Rows are the samples that Next has found, and the epoch they are of.
 func (c *Cursor) Rows() (*frame.Rows, uint32) { return &c.rows, c.epoch }
+
+// Time is when the block that Rows are of was begun, by the log's own time.
+func (c *Cursor) Time() time.Duration { return c.time }
 
 // Pause is how long the disk is to be left alone after it could not be read.
 func (c *Cursor) Pause() time.Duration {
@@ -98,7 +103,7 @@ func (c *Cursor) enter(ord, limit uint64) (gap frame.Gap, ok bool) {
 	if err != nil {
 		return c.failed(f, ord, err)
 	}
-	c.tags, c.texts = map[uint32]*tag.Tag{}, map[uint32]string{}
+	c.names.clear()
 	c.s.mu.Lock()
 	c.seg, c.end, c.file, c.size = f, f.end, df, max(f.size, c.s.limit)
 	c.s.mu.Unlock()
@@ -165,9 +170,10 @@ func (c *Cursor) block(ord uint64) (frame.Gap, bool) {
 		}
 		switch {
 		case f.Flags&segment.FlagDict != 0:
-			c.learn(f.Payload)
+			c.names.learn(&f)
+		case f.Flags&segment.FlagCounts != 0:
 		case f.Flags != 0:
-			c.note(f.Payload)
+			c.note(c.names.plain(&f))
 		case f.End() <= ord:
 		case f.FirstOrd >= c.end:
 			return c.damage(ord, c.end), true
@@ -186,7 +192,11 @@ func (c *Cursor) open(b *segment.Block, ord uint64) (gap frame.Gap) {
 	if b.FirstOrd > ord {
 		gap = c.damage(ord, b.FirstOrd)
 	}
-	c.rows, c.epoch = b.Rows(), b.Epoch
+	rows, err := c.pack.Unpack(b.Codec, b.Payload, int(b.Raw), int(b.Count), c.ref)
+	if err != nil {
+		return c.damage(ord, b.End())
+	}
+	c.rows, c.epoch, c.time = frame.NewRows(rows, b.Count, b.FirstSeq), b.Epoch, b.Time
 	var row frame.Row
 	for o := b.FirstOrd; o < ord && c.rows.Next(&row) == nil; o++ {
 		continue
@@ -250,119 +260,41 @@ func (c *Cursor) note(payload []byte) {
 	_ = m.Read(payload) // frames before a corrupt one count
 }
 
-// learn takes a dictionary block. What the segment says of its numbers is all
-// that counts: another one may use them differently.
-func (c *Cursor) learn(payload []byte) {
-	d := frame.Dict{
-		Tag: func(id uint32, fields frame.Fields) {
-			if t := c.known(fields); t != nil {
-				c.tags[id] = t
-			}
-		},
-		Reason: func(id uint32, text string) { c.texts[id] = text },
+// findRef is the reference value of a tag.
+func (c *Cursor) findRef(id uint32) column.Ref {
+	if r := c.names.ref(id); r.Kind != column.Unknown || c.all {
+		return r
 	}
-	_ = d.Read(payload) // entries before a corrupt one count
+	c.learnAll()
+	return c.names.ref(id)
 }
 
-// Name finds the tag and the reason of a row in the segment's dictionary: in
-// the second copy at its end, if the first is damaged.
+// Name finds the tag and the reason of a row in the segment's dictionary, in
+// the second copy at its end if the first is damaged, and makes its counter
+// the tag's own.
 func (c *Cursor) Name(row *frame.Row) bool {
-	if c.lookup(row) {
+	if c.names.name(row) {
 		return true
 	}
 	if c.all {
 		return false
 	}
+	c.learnAll()
+	return c.names.name(row)
+}
+
+// learnAll reads all there is of the segment's dictionary.
+func (c *Cursor) learnAll() {
 	c.all = true
 	sc := segment.NewScanner(c.file, c.seg.Key(), segment.HeaderSize, c.size)
 	sc.Lossy = true
 	for {
 		f, err := sc.Next()
 		if err != nil {
-			return c.lookup(row)
+			return
 		}
 		if f.Flags&segment.FlagDict != 0 {
-			c.learn(f.Payload)
+			c.names.learn(&f)
 		}
 	}
-}
-
-func (c *Cursor) lookup(row *frame.Row) bool {
-	t := c.tags[row.Tag]
-	if t == nil {
-		return false
-	}
-	row.Sample.Tag = t
-	if row.Reason == 0 {
-		return true
-	}
-	text, ok := c.texts[row.Reason]
-	row.Sample.Quality.Reason = text
-	return ok
-}
-
-// maxDevices bounds the devices named in one drop record.
-const maxDevices = 64
-
-// Survey counts the samples of the oldest segment from d.From on per device,
-// for the record of their drop. What cannot be read is not counted; the total
-// does not come from here.
-func (s *Store) Survey(d *frame.Drop) {
-	s.mu.Lock()
-	f := s.segs[0]
-	s.mu.Unlock()
-	df, err := s.fs.Open(s.path(f.name))
-	if err != nil {
-		return
-	}
-	defer df.Close() // it was only read
-	names, counts := map[uint32]string{}, map[string]uint64{}
-	dict := frame.Dict{Tag: func(id uint32, fields frame.Fields) {
-		if t, err := fields.Tag(); err == nil {
-			names[id] = t.Device.Name
-		}
-	}}
-	for sc := scan(df, f); ; {
-		b, err := sc.Next()
-		if err != nil || b.FirstOrd >= d.To {
-			break
-		}
-		if b.Flags&segment.FlagDict != 0 {
-			_ = dict.Read(b.Payload) // entries before a corrupt one count
-		}
-		if b.Flags != 0 || b.End() <= d.From {
-			continue
-		}
-		rows, row := b.Rows(), frame.Row{}
-		for ord := b.FirstOrd; rows.Left() > 0 && rows.Next(&row) == nil; ord++ {
-			if ord < d.From {
-				continue
-			}
-			if d.FirstSeq == 0 {
-				d.FirstSeq = row.Seq
-			}
-			counts[names[row.Tag]]++
-		}
-	}
-	d.Devices = largest(counts)
-}
-
-// largest lists the counts, largest first; beyond the 64 largest they are
-// summed under the empty name.
-func largest(counts map[string]uint64) []frame.Count {
-	var cs []frame.Count
-	for name, n := range counts {
-		cs = append(cs, frame.Count{Reason: name, N: n})
-	}
-	slices.SortFunc(cs, func(x, y frame.Count) int {
-		return cmp.Or(cmp.Compare(y.N, x.N), strings.Compare(x.Reason, y.Reason))
-	})
-	if len(cs) <= maxDevices {
-		return cs
-	}
-	rest := frame.Count{}
-	for _, c := range cs[maxDevices:] {
-		rest.N += c.N
-	}
-	return append(cs[:maxDevices], rest)
 }

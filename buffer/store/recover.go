@@ -5,15 +5,20 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	iofs "io/fs"
 	"log/slog"
 	"math"
 	"slices"
 	"strings"
 	"time"
 
+	"fieldferry/buffer/clock"
+	"fieldferry/buffer/column"
 	"fieldferry/buffer/disk"
 	"fieldferry/buffer/frame"
 	"fieldferry/buffer/segment"
+	"fieldferry/buffer/spare"
+	"fieldferry/buffer/tally"
 )
 
 // Tail is what the newest segments say about the end of the log.
@@ -28,30 +33,38 @@ type Tail struct {
 	Time    time.Duration // the log's own time
 	Readers map[string]frame.Reader
 	Dropped []frame.Count
+	Drops   []frame.Drop // the last ones, by number
+	Clocks  clock.Table
+	// Counts are the counters of all tags, as they were at the start of the
+	// newest segment, or at its end where that was clean. nil: not known.
+	Counts *tally.Tally
 
-	snapshot bool   // the one at the start of the segment was read
-	wanted   uint32 // accounts in it
-	void     uint64 // what is said of samples beyond this count is void: the next segment has them again
+	limit    uint64 // what a segment says of samples beyond it is void: the next one has them again
+	counts   counts
+	pack     column.Unpacker // for frames
+	snapshot bool            // the one at the start of the segment was read
+	wanted   uint32          // accounts in it
 }
 
-// Open reads what earlier runs left in dir. It fails only if dir cannot be
-// listed. Segments take limit bytes, files that are set aside at most aside.
+// Open reads what earlier runs left in dir. It fails only if dir is there and
+// cannot be listed. Segments take limit bytes, files that are set aside at most aside.
 func Open(fs disk.FS, dir string, limit, aside int64, log *slog.Logger) (*Store, Tail, error) {
-	s := &Store{fs: fs, dir: dir, limit: limit, aside: aside, log: log}
+	s := &Store{spare: spare.New(fs, dir, limit), fs: fs, dir: dir, limit: limit, aside: aside, log: log, pack: column.NewPacker()}
 	names, err := fs.ReadDir(dir)
-	if err != nil {
+	if err != nil && !errors.Is(err, iofs.ErrNotExist) { // it is made with the first segment
 		return nil, Tail{}, err
 	}
 	s.list(names)
 	t := s.readTail()
-	s.w.next = t.Ord
+	s.w.next, s.w.lastSeq = t.Ord, t.NextSeq-1
 	return s, t, nil
 }
 
 // Void says that the samples from ord on, of the newest segment, count for
-// nothing: the next segment has them again.
-func (s *Store) Void(ord uint64) {
-	s.w.next = ord
+// nothing: the next segment has them again. The one before them had the number
+// seq, or a lower one.
+func (s *Store) Void(ord, seq uint64) {
+	s.w.next, s.w.lastSeq = ord, seq
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if n := len(s.segs); n > 0 {
@@ -64,6 +77,9 @@ func (s *Store) Void(ord uint64) {
 func (s *Store) list(names []string) {
 	byLog := map[uint64][]*file{}
 	for _, name := range names {
+		if name == spare.Name {
+			_ = s.fs.Remove(s.path(name)) // or by the next Allocate
+		}
 		if strings.HasSuffix(name, Suffix) {
 			s.usage.Aside++
 			s.usage.AsideBytes += s.fileSize(name)
@@ -152,7 +168,7 @@ func (s *Store) readHeader(f *file) error {
 func (s *Store) readTail() Tail {
 	t := Tail{NextSeq: 1, Epoch: 1, Readers: map[string]frame.Reader{}}
 	if len(s.segs) == 0 {
-		t.Empty, t.Known = true, true
+		t.Empty, t.Known, t.Counts = true, true, new(tally.Tally)
 		return t
 	}
 	const most = 4
@@ -164,8 +180,13 @@ func (s *Store) readTail() Tail {
 			break
 		}
 	}
-	for _, p := range slices.Backward(parts) {
-		t.merge(&p)
+	for i := range slices.Backward(parts) {
+		t.merge(&parts[i])
+	}
+	if t.Counts = parts[0].counts.all(t.Clean, t.Ord); t.Counts == nil {
+		// The next run gives the numbers after an unclean end: they jump.
+		s.log.Warn("the counters of tags cannot be read")
+		t.Clean = false
 	}
 	for _, r := range t.Readers {
 		t.Ord = max(t.Ord, r.Ord) // a position is only saved after its samples
@@ -180,8 +201,14 @@ func (t *Tail) merge(p *Tail) {
 	t.Clean = p.Clean
 	t.Known = t.Known || p.Known
 	t.Time = max(t.Time, p.Time)
+	for _, c := range p.Clocks.Entries() {
+		t.Clocks.Note(c)
+	}
 	if p.Clock.Log >= t.Clock.Log {
 		t.Clock = p.Clock
+	}
+	for i := range p.Drops {
+		t.drop(&p.Drops[i])
 	}
 	if p.Dropped != nil {
 		t.Dropped = p.Dropped
@@ -198,16 +225,16 @@ func (t *Tail) merge(p *Tail) {
 // it ends: there a block that cannot be read is damage if anything behind it
 // shows that it was durable, else it is the torn end of an unclean stop.
 func (s *Store) readSegment(f *file, last bool) Tail {
-	t := Tail{Ord: f.FirstOrd, NextSeq: f.FirstSeq, Epoch: f.Epoch, Clock: f.Clock, Time: f.Clock.Log, Readers: map[string]frame.Reader{}, void: math.MaxUint64}
-	if !last {
-		t.void = f.end
-	}
+	t := Tail{Ord: f.FirstOrd, NextSeq: f.FirstSeq, Epoch: f.Epoch, Clock: f.Clock, Time: f.Clock.Log, Readers: map[string]frame.Reader{}}
 	df, err := s.fs.Open(s.path(f.name))
 	if err != nil {
 		s.log.Error("segment cannot be opened", "file", f.name, "err", err)
 		return t
 	}
 	defer df.Close() // it was only read
+	if t.limit = f.end; last {
+		t.limit = math.MaxUint64
+	}
 	proven := proven(df, f)
 	off := int64(segment.HeaderSize)
 	for sc := scan(df, f); ; {
@@ -261,43 +288,74 @@ func (t *Tail) add(b *segment.Block) {
 	t.Epoch = max(t.Epoch, b.Epoch)
 	switch {
 	case b.Flags&segment.FlagDict != 0: // for readers
+	case b.Flags&segment.FlagCounts != 0:
+		t.counts.add(b.FirstOrd, t.plain(b))
 	case b.Flags != 0:
 		t.addMeta(b)
 	default:
-		t.Ord, t.NextSeq = max(t.Ord, b.End()), max(t.NextSeq, b.FirstSeq+uint64(b.Count))
+		t.Ord, t.NextSeq = max(t.Ord, b.End()), max(t.NextSeq, b.LastSeq+1)
 		t.Time = max(t.Time, b.Time)
 	}
 }
 
+// plain is the payload of a block without samples; none where it cannot be
+// read. It is valid until the next call.
+func (t *Tail) plain(b *segment.Block) []byte {
+	p, err := t.pack.Unpack(b.Codec, b.Payload, int(b.Raw), 0, nil)
+	if err != nil {
+		return nil
+	}
+	return p
+}
+
 func (t *Tail) addMeta(b *segment.Block) {
-	snapshot, readers := false, uint32(0)
+	snapshot, stated, readers := false, false, uint32(0)
 	m := frame.Meta{
 		Reader: func(r *frame.Reader) {
-			if r.Ord <= t.void {
+			if r.Ord <= t.limit {
 				t.Readers[r.Name] = *r
 			}
 		},
-		State: func(s *frame.State) { t.Dropped, readers = s.Dropped, s.Readers },
-		Clock: func(c *frame.Clock) { t.Clock, snapshot = *c, true },
+		State: func(s *frame.State) { t.Dropped, readers, stated = s.Dropped, s.Readers, true },
+		Clock: func(c *frame.Clock) {
+			t.Clock, snapshot = *c, stated // in a snapshot the state comes first
+			t.Clocks.Note(*c)
+		},
 		Drop: func(d *frame.Drop) {
-			if d.From == t.Ord && d.To <= t.void {
+			if d.To > t.limit {
+				return
+			}
+			if t.drop(d); d.From == t.Ord {
 				t.Ord, t.NextSeq = d.To, max(t.NextSeq, d.LastSeq+1)
 			}
 		},
 		Skip: func(s frame.Gap) {
-			if s.From == t.Ord && s.To <= t.void {
-				t.NextSeq += s.To - s.From
-				t.Ord = s.To
+			if s.From == t.Ord && s.To <= t.limit {
+				t.Ord, t.NextSeq = s.To, max(t.NextSeq, s.LastSeq+1)
 			}
 		},
 		Footer: func(f *frame.Footer) {
 			t.Clean = f.Clean
-			t.Ord, t.NextSeq = max(t.Ord, min(f.EndOrd, t.void)), max(t.NextSeq, f.NextSeq)
+			t.Ord, t.NextSeq = max(t.Ord, min(f.EndOrd, t.limit)), max(t.NextSeq, f.NextSeq)
 		},
 	}
-	_ = m.Read(b.Payload) // frames before a corrupt one count
+	_ = m.Read(t.plain(b)) // frames before a corrupt one count
 	if snapshot {
 		t.snapshot, t.wanted = true, readers
+	}
+}
+
+// maxDrops is how many drops are remembered one by one.
+const maxDrops = 64
+
+// drop remembers a drop that was not read yet. They come in order.
+func (t *Tail) drop(d *frame.Drop) {
+	if n := len(t.Drops); n > 0 && t.Drops[n-1].ID >= d.ID {
+		return
+	}
+	t.Drops = append(t.Drops, *d)
+	if len(t.Drops) > maxDrops {
+		t.Drops = slices.Delete(t.Drops, 0, 1)
 	}
 }
 

@@ -18,9 +18,11 @@ import (
 	"sync/atomic"
 	"time"
 
+	"fieldferry/buffer/column"
 	"fieldferry/buffer/disk"
 	"fieldferry/buffer/latency"
 	"fieldferry/buffer/segment"
+	"fieldferry/buffer/spare"
 )
 
 // Suffix marks files that were set aside because something in them cannot be
@@ -36,7 +38,10 @@ type Store struct {
 	log   *slog.Logger
 	id    uint64
 
-	w active // belongs to the writer
+	w    active         // belongs to the writer
+	pack *column.Packer // as well
+
+	spare *spare.File
 
 	mu     sync.Mutex // guards everything below, and what it says of segments
 	segs   []*file    // oldest first; the last one is, or was, being written
@@ -76,16 +81,31 @@ func (s *Store) Usage() Usage {
 	for _, f := range s.segs {
 		u.Bytes += f.size
 	}
+	if s.spare.Ready() {
+		u.Bytes += s.limit
+	}
 	return u
 }
 
 // ID is the number of the log.
 func (s *Store) ID() uint64 { return s.id }
 
+// SetID gives a log that is new its number.
+func (s *Store) SetID(id uint64) { s.id = id }
+
 // Taken is the size of the log with what is set aside, up to its share.
 func (s *Store) Taken() int64 {
 	u := s.Usage()
 	return u.Bytes + min(u.AsideBytes, s.aside)
+}
+
+// Spare is the file of the next segment.
+func (s *Store) Spare() *spare.File { return s.spare }
+
+// WantsSpare says that the segment that is being written is in its last
+// quarter.
+func (s *Store) WantsSpare() bool {
+	return s.w.file != nil && 4*(s.w.off+int64(len(s.w.out))) >= 3*s.limit
 }
 
 // SegmentSize is the size of a segment that is being written.

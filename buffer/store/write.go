@@ -3,8 +3,10 @@ package store
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
 	"time"
 
+	"fieldferry/buffer/column"
 	"fieldferry/buffer/dict"
 	"fieldferry/buffer/disk"
 	"fieldferry/buffer/frame"
@@ -20,11 +22,13 @@ type active struct {
 	out     []byte    // blocks that are not written yet
 	dirty   bool      // something was written since the last sync
 	next    uint64    // count of the log's samples at the end of out
+	lastSeq uint64    // no sample up to there has a higher number
 	count   uint64    // samples in the segment
 	oldest  time.Duration
 	newest  time.Duration
 	dict    []*dict.Entry // in the segment
 	dictLen int           // and their size on disk
+	refs    map[uint32]column.Ref
 	lastID  uint32
 }
 
@@ -40,6 +44,9 @@ func (s *Store) Dirty() bool { return s.w.dirty }
 // Next is the count of the log's samples up to what was put last.
 func (s *Store) Next() uint64 { return s.w.next }
 
+// LastSeq is the highest sequence number that was put.
+func (s *Store) LastSeq() uint64 { return s.w.lastSeq }
+
 // Begun returns the log time of the oldest sample of the segment that is being
 // written, false if it has none.
 func (s *Store) Begun() (time.Duration, bool) {
@@ -49,22 +56,32 @@ func (s *Store) Begun() (time.Duration, bool) {
 // Begin makes the next segment and makes it durable: first its space, then the
 // header and the frames of the snapshot, then its name. Of h the caller sets
 // Epoch, FirstSeq and Clock.
-func (s *Store) Begin(h segment.Header, snapshot [][]byte) error {
+//
+// counts are the counters of all tags, as payloads of blocks.
+func (s *Store) Begin(h segment.Header, snapshot, counts [][]byte) error {
 	w := &s.w
 	w.lastID++
 	h.Log, h.ID, h.FirstOrd = s.id, w.lastID, w.next
 	f := &file{Header: h, name: h.Name(), size: s.limit, end: w.next}
-	df, err := s.fs.Create(s.path(f.name), s.limit)
+	first, err := s.home()
+	if err != nil {
+		return fmt.Errorf("begin segment %q: %w", f.name, err)
+	}
+	df, err := s.spare.Use(f.name)
 	if err != nil {
 		return fmt.Errorf("begin segment %q: %w", f.name, err)
 	}
 	*w = active{
-		seg: f, file: df, next: w.next, oldest: h.Clock.Log, newest: h.Clock.Log, lastID: w.lastID,
-		out: h.Append(w.out[:0]),
+		seg: f, file: df, next: w.next, lastSeq: w.lastSeq, oldest: h.Clock.Log, newest: h.Clock.Log, lastID: w.lastID,
+		out: h.Append(w.out[:0]), refs: map[uint32]column.Ref{},
 	}
 	s.PutFrames(snapshot, segment.FlagMeta)
+	w.dictLen = s.putCounts(counts)
 	if err = s.Sync(); err == nil {
 		err = s.fs.SyncDir(s.dir)
+	}
+	if err == nil && first {
+		err = s.fs.SyncDir(filepath.Dir(s.dir))
 	}
 	if err != nil {
 		err = errors.Join(err, df.Close())
@@ -76,6 +93,17 @@ func (s *Store) Begin(h segment.Header, snapshot [][]byte) error {
 	defer s.mu.Unlock()
 	s.segs = append(s.segs, f)
 	return nil
+}
+
+// home makes the directory if the log has no segment yet, and says so.
+func (s *Store) home() (first bool, err error) {
+	s.mu.Lock()
+	first = len(s.segs) == 0
+	s.mu.Unlock()
+	if first {
+		err = s.fs.MkdirAll(s.dir)
+	}
+	return first, err
 }
 
 // Fits says that a block with n bytes of payload and these entries has room in
@@ -95,25 +123,22 @@ func (s *Store) Fits(n int, entries []*dict.Entry) bool {
 	return w.count == 0 || w.off+int64(len(w.out)+need) <= s.limit
 }
 
-// Put adds a block of samples and, before it, those of its entries that the
-// segment does not hold yet. It is written at once or with the next Sync.
+// Put adds a block of samples, as rows, and before it those of its entries that
+// the segment does not hold yet. It is written at once or with the next Sync.
 func (s *Store) Put(b *segment.Block, entries []*dict.Entry) error {
 	w := &s.w
-	var frames [][]byte
-	for _, e := range entries {
-		if e.Segment != w.seg.ID {
-			e.Segment = w.seg.ID
-			w.dict = append(w.dict, e)
-			frames = append(frames, e.Append(nil))
-		}
-	}
+	rows := b.Payload
+	frames := s.enter(b, entries)
 	w.dictLen += s.PutFrames(frames, segment.FlagDict)
 	if w.count == 0 {
 		w.oldest = b.Time
 	}
 	w.newest = b.Time
+	b.Raw = uint32(len(rows))
+	b.Codec, b.Payload = s.pack.Pack(rows, int(b.Count), w.ref)
+	s.remember(b, entries)
 	w.block(b)
-	w.next = b.End()
+	w.next, w.lastSeq = b.End(), max(w.lastSeq, b.LastSeq)
 	w.count += uint64(b.Count)
 	if len(w.out) >= bulk {
 		return s.Flush()
@@ -121,25 +146,69 @@ func (s *Store) Put(b *segment.Block, entries []*dict.Entry) error {
 	return nil
 }
 
-// PutGaps accounts for samples that are not pending any more, up to the end
-// of the last gap. delta is their sequence number minus count.
-func (s *Store) PutGaps(gaps []frame.Gap, delta uint64, now time.Duration) {
-	var frames [][]byte
-	end := s.w.next
-	for _, g := range gaps {
-		end = g.To
-		if g.Reason == "" {
-			frames = append(frames, g.AppendSkip(nil))
+// enter takes those entries into the segment's dictionary that it does not hold
+// yet, and returns their frames. What samples of a tag are compared with is its
+// last value; of a new tag, that in b.
+func (s *Store) enter(b *segment.Block, entries []*dict.Entry) (frames [][]byte) {
+	w := &s.w
+	looked := false
+	for _, e := range entries {
+		if e.Segment == w.seg.ID {
 			continue
 		}
-		d := frame.Drop{
-			Reason: g.Reason, From: g.From, To: g.To,
-			FirstSeq: g.From + delta + 1, LastSeq: g.To + delta, Oldest: now, Newest: now,
+		if e.Tag != nil && e.Last == (column.Ref{}) {
+			if !looked {
+				s.pack.Pack(b.Payload, int(b.Count), w.ref)
+				looked = true
+			}
+			e.Last = s.pack.Last(e.ID)
 		}
-		frames = append(frames, d.Append(nil))
+		e.Segment, e.Ref = w.seg.ID, e.Last
+		if e.Tag != nil {
+			w.refs[e.ID] = e.Ref
+		}
+		w.dict = append(w.dict, e)
+		frames = append(frames, e.Append(nil))
 	}
-	s.PutFrames(frames, segment.FlagMeta)
-	s.w.next = end
+	return frames
+}
+
+// ref is what samples of a tag in this segment are compared with.
+func (w *active) ref(id uint32) column.Ref { return w.refs[id] }
+
+// remember notes the last value of every tag in a block that was packed.
+func (s *Store) remember(b *segment.Block, entries []*dict.Entry) {
+	if b.Codec == column.Rows {
+		return
+	}
+	for _, e := range entries {
+		if e.Tag != nil {
+			e.Last = s.pack.Last(e.ID)
+		}
+	}
+}
+
+// putCounts adds the counters of all tags and returns their size on disk.
+func (s *Store) putCounts(counts [][]byte) (size int) {
+	for _, p := range counts {
+		size += s.putPacked(segment.FlagCounts, p)
+	}
+	return size
+}
+
+// putPacked adds a block without samples and returns its size on disk.
+func (s *Store) putPacked(flags segment.Flags, p []byte) int {
+	b := segment.Block{Flags: flags, FirstOrd: s.w.next, Raw: uint32(len(p))}
+	b.Codec, b.Payload = s.pack.PackFrames(p)
+	s.w.block(&b)
+	return b.Size()
+}
+
+// PutGap accounts for samples that are not pending any more. If they were lost
+// f is the record of it, otherwise of their being settled.
+func (s *Store) PutGap(g frame.Gap, f []byte) {
+	s.PutFrames([][]byte{f}, segment.FlagMeta)
+	s.w.next, s.w.lastSeq = g.To, max(s.w.lastSeq, g.LastSeq)
 }
 
 // PutFrames adds frames without samples, in as many blocks as it takes, and
@@ -151,9 +220,7 @@ func (s *Store) PutFrames(frames [][]byte, flags segment.Flags) (size int) {
 		if i+1 < len(frames) && len(p)+len(frames[i+1]) <= segment.MaxPayload {
 			continue
 		}
-		b := segment.Block{Flags: flags, FirstOrd: s.w.next, Payload: p}
-		s.w.block(&b)
-		size += b.Size()
+		size += s.putPacked(flags, p)
 		p = p[:0]
 	}
 	return size
@@ -207,23 +274,25 @@ func (s *Store) Sync() error {
 }
 
 // GiveUp leaves the segment where it was last durable; the next one begins
-// with the sample at ord.
-func (s *Store) GiveUp(ord uint64) {
+// with the sample at ord, and those before have no higher number than seq.
+func (s *Store) GiveUp(ord, seq uint64) {
 	w := &s.w
 	if w.file != nil {
 		_ = w.file.Close() // whatever it says, the file is not used again
 		w.file = nil
 	}
-	w.out, w.dirty, w.next = w.out[:0], false, ord
+	w.out, w.dirty, w.next, w.lastSeq = w.out[:0], false, ord, seq
 }
 
 // Seal ends the segment and makes it durable: a second copy of its
-// dictionary, so that one damaged block of it costs nothing, and the footer.
-func (s *Store) Seal(nextSeq uint64) error {
+// dictionary, so that one damaged block of it costs nothing, the counters of
+// all tags, and the footer.
+func (s *Store) Seal(nextSeq uint64, counts [][]byte) error {
 	if s.w.file == nil {
 		return nil
 	}
 	s.putDictAgain()
+	s.putCounts(counts)
 	if err := s.putFooter(nextSeq, false); err != nil {
 		return err
 	}
@@ -233,11 +302,12 @@ func (s *Store) Seal(nextSeq uint64) error {
 // End ends the last segment of a run, and says in it that nothing came after.
 // No later segment tells where this one ends: a second footer, on a page of
 // its own, does.
-func (s *Store) End(nextSeq uint64) error {
+func (s *Store) End(nextSeq uint64, counts [][]byte) error {
 	if s.w.file == nil {
 		return nil
 	}
 	s.putDictAgain()
+	s.putCounts(counts)
 	if err := s.putFooter(nextSeq, true); err != nil {
 		return err
 	}
@@ -286,6 +356,7 @@ func (s *Store) putFooter(nextSeq uint64, clean bool) error {
 
 // Close lets go of the file that is being written, if there is one.
 func (s *Store) Close() error {
+	s.spare.Release()
 	if s.w.file == nil {
 		return nil
 	}

@@ -155,11 +155,11 @@ func TestPeerTooLarge(t *testing.T) {
 // its own source timestamp.
 func TestPeerSubscription(t *testing.T) {
 	t.Parallel()
-	s := opcuapeer.Start(t, opcuapeer.Options{PKI: pki(), TicksMillis: 200})
+	s := opcuapeer.Start(t, opcuapeer.Options{PKI: pki(), TicksMillis: 500})
 	x := pushed("Counter", address("Counter"), Subscription{Publishing: time.Second})
 	_, g := open(t, newLink(s.Endpoint, x))
 	p := subscribe(t, g)
-	got := p.await(x, "20 steps of the counter", func(all []tag.Sample) bool { return len(all) >= 20 })
+	got := p.await(x, "10 steps of the counter", func(all []tag.Sample) bool { return len(all) >= 10 })
 	for i := 1; i < len(got); i++ {
 		was, _ := got[i-1].Value.Integer()
 		is, _ := got[i].Value.Integer()

@@ -81,7 +81,7 @@ func uplinkStatus(p *uplinkPart, b *buffer.Stats, now time.Time) plant.Uplink {
 	s := p.uplink.Stats()
 	out := plant.Uplink{
 		Name: p.config.Name, Broker: s.Broker, Format: p.config.Payload.Format, State: plant.Down, Since: s.Since,
-		Error: s.LastError, InFlight: s.InFlight, Delivered: s.Delivered, AckDelay: s.AckLatency,
+		Error: s.LastError, Backlog: s.Backlog, InFlight: s.InFlight, Delivered: s.Delivered, AckDelay: s.AckLatency,
 	}
 	switch {
 	case s.Connected:

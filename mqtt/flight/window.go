@@ -35,7 +35,7 @@ var ErrAllRefused = errors.New("everything is refused")
 
 // HoldError is returned by Fault when a message is on Hold.
 type HoldError struct {
-	Seq    uint64 // in the buffer
+	Turn   uint64 // of the reader; 0: not from the buffer
 	Reason string
 }
 
@@ -57,7 +57,7 @@ const (
 )
 
 type slot[T any] struct {
-	seq    uint64 // of the buffer; 0: not from the buffer
+	turn   uint64 // of the reader; 0: not from the buffer
 	sent   time.Time
 	state  state
 	reason string
@@ -127,18 +127,18 @@ func (w *Window[T]) roomy() bool {
 }
 
 // Sent enters a message that is about to be sent, and returns the token by
-// which its outcome is reported. seq is its number in the buffer, 0 for none.
-func (w *Window[T]) Sent(seq uint64, cargo T) uint64 {
-	return w.enter(slot[T]{seq: seq, cargo: cargo, sent: w.clock()})
+// which its outcome is reported. turn is its turn of the reader, 0 for none.
+func (w *Window[T]) Sent(turn uint64, cargo T) uint64 {
+	return w.enter(slot[T]{turn: turn, cargo: cargo, sent: w.clock()})
 }
 
 // Skip enters a message that need not be sent.
-func (w *Window[T]) Skip(seq uint64) { w.enter(slot[T]{seq: seq, state: done}) }
+func (w *Window[T]) Skip(turn uint64) { w.enter(slot[T]{turn: turn, state: done}) }
 
 // Refuse enters a message that cannot be sent. It is treated as one that the
 // broker has refused.
-func (w *Window[T]) Refuse(seq uint64, cargo T, reason string) {
-	token := w.enter(slot[T]{seq: seq, cargo: cargo, sent: w.clock()})
+func (w *Window[T]) Refuse(turn uint64, cargo T, reason string) {
+	token := w.enter(slot[T]{turn: turn, cargo: cargo, sent: w.clock()})
 	w.Result(token, Refused, reason)
 }
 
@@ -185,7 +185,7 @@ func (w *Window[T]) Result(token uint64, v Verdict, reason string) {
 	case Hold:
 		w.flying++ // it keeps its place: nothing behind it is settled
 		if w.held == nil {
-			w.held = &HoldError{Seq: s.seq, Reason: reason}
+			w.held = &HoldError{Turn: s.turn, Reason: reason}
 		}
 	}
 	kick(w.changed)
@@ -216,7 +216,7 @@ func (w *Window[T]) Changed() <-chan struct{} { return w.changed }
 
 // Settled is a prefix of the messages.
 type Settled struct {
-	Seq   uint64 // highest number in the buffer that is settled; 0: none since the last Collect
+	Turn  uint64 // highest turn that is settled; 0: none since the last Collect
 	Token uint64 // everything up to this token is settled
 	Taken uint64 // messages from the buffer that were delivered
 }
@@ -232,11 +232,11 @@ func (w *Window[T]) Collect(dst []Aside[T]) (Settled, []Aside[T]) {
 		s := &w.slots[w.first]
 		if s.state == aside {
 			dst = append(dst, Aside[T]{Cargo: s.cargo, Reason: s.reason})
-		} else if s.seq > 0 && !s.sent.IsZero() {
+		} else if s.turn > 0 && !s.sent.IsZero() {
 			res.Taken++
 		}
-		if s.seq > 0 {
-			res.Seq = s.seq
+		if s.turn > 0 {
+			res.Turn = s.turn
 		}
 		*s = slot[T]{}
 		w.token++
@@ -258,6 +258,21 @@ func (w *Window[T]) Latency() time.Duration {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.latency
+}
+
+// Held returns the message that has to be sent again, if there is one.
+func (w *Window[T]) Held() (cargo T, ok bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.held == nil {
+		return cargo, false
+	}
+	for i := w.first; i < len(w.slots); i++ {
+		if s := &w.slots[i]; s.turn == w.held.Turn && s.turn > 0 {
+			return s.cargo, true
+		}
+	}
+	return cargo, false
 }
 
 // Fault says why the connection has to end, nil if it need not: an error that

@@ -23,7 +23,7 @@ func window(size int) (*Window[string], *clock) {
 
 func collect(w *Window[string]) (uint64, []Aside[string]) {
 	s, a := w.Collect(nil)
-	return s.Seq, a
+	return s.Turn, a
 }
 
 func TestSettledIsAPrefix(t *testing.T) {
@@ -57,10 +57,10 @@ func TestAnyOrderOfOutcomesSettlesAllOnce(t *testing.T) {
 			w.Result(base+uint64(i), Taken, "")
 			w.Result(base+uint64(i), Taken, "") // a broker that repeats itself
 			s, _ := w.Collect(nil)
-			if s.Seq != 0 && s.Seq <= last {
-				t.Fatalf("settled %d after %d", s.Seq, last)
+			if s.Turn != 0 && s.Turn <= last {
+				t.Fatalf("settled %d after %d", s.Turn, last)
 			}
-			last, taken = max(last, s.Seq), taken+s.Taken
+			last, taken = max(last, s.Turn), taken+s.Taken
 		}
 		if last != uint64(n) || taken != uint64(n) || w.Flying() != 0 {
 			t.Fatalf("%d messages in order %v: settled %d, taken %d, flying %d", n, order, last, taken, w.Flying())
@@ -175,7 +175,7 @@ func TestSkippedAndForeignEntriesAreNotCounted(t *testing.T) {
 	w.Result(w.Sent(0, "repair"), Taken, "")
 	w.Result(99, Taken, "")
 	s, _ := w.Collect(nil)
-	if want := (Settled{Seq: 5, Token: 2}); s != want {
+	if want := (Settled{Turn: 5, Token: 2}); s != want {
 		t.Errorf("got %+v, want %+v", s, want)
 	}
 }

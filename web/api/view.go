@@ -70,6 +70,7 @@ type uplink struct {
 	Since     int64   `json:"since"`
 	Error     string  `json:"error,omitempty"`
 	Pending   uint64  `json:"pending" doc:"Samples not delivered yet."`
+	Backlog   uint64  `json:"backlog" doc:"Those of them that live samples go before."`
 	Oldest    int64   `json:"oldest" doc:"Source timestamp of the oldest of them."`
 	InFlight  int     `json:"in_flight"`
 	Delivered uint64  `json:"delivered"`
@@ -180,7 +181,7 @@ func viewDevice(d *plant.Device) device {
 func viewUplink(u *plant.Uplink) uplink {
 	return uplink{
 		Name: u.Name, Broker: u.Broker, Format: u.Format, State: string(u.State), Since: stream.Millis(u.Since), Error: u.Error,
-		Pending: u.Pending, Oldest: stream.Millis(u.Oldest), InFlight: u.InFlight, Delivered: u.Delivered, Refused: u.Refused,
+		Pending: u.Pending, Backlog: u.Backlog, Oldest: stream.Millis(u.Oldest), InFlight: u.InFlight, Delivered: u.Delivered, Refused: u.Refused,
 		AckDelay: seconds(u.AckDelay),
 		Produced: u.Produced, Settled: u.Settled, Filtered: u.Filtered, Dropped: viewDrops(u.Dropped), PutAside: viewDrops(u.PutAside),
 		PendingBytes: u.PendingBytes,

@@ -85,6 +85,7 @@ var devices = []figure[plant.Device]{
 var uplinks = []figure[plant.Uplink]{
 	gauge("uplink_up", "1 while the uplink is connected.", "uplink", func(u *plant.Uplink) float64 { return up(u.State) }),
 	gauge("uplink_pending_samples", "Samples not delivered yet.", "uplink", func(u *plant.Uplink) float64 { return float64(u.Pending) }),
+	gauge("uplink_backlog_samples", "Those of them that live samples go before.", "uplink", func(u *plant.Uplink) float64 { return float64(u.Backlog) }),
 	gauge("uplink_in_flight_messages", "Messages sent and not yet acknowledged.", "uplink", func(u *plant.Uplink) float64 { return float64(u.InFlight) }),
 	gauge("uplink_ack_delay_seconds", "Time from sending to acknowledgement.", "uplink", func(u *plant.Uplink) float64 { return u.AckDelay.Seconds() }),
 	counter("uplink_delivered_samples_total", "Samples delivered.", "uplink", func(u *plant.Uplink) uint64 { return u.Delivered }),

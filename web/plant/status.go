@@ -73,6 +73,7 @@ type Uplink struct {
 	Since     time.Time
 	Error     string
 	Pending   uint64    // samples in the buffer that it has not delivered
+	Backlog   uint64    // those of them that live samples go before
 	Oldest    time.Time // source timestamp of the oldest of them; zero: none
 	InFlight  int       // messages sent and not yet acknowledged
 	Delivered uint64    // samples since the start

@@ -223,7 +223,7 @@ func (p *Plant) Status() plant.Status {
 		},
 		Uplinks: []plant.Uplink{
 			{Name: "plant", Broker: "mqtts://broker-a:8883", Format: "json", State: plant.Up, Since: p.start, InFlight: 3, Delivered: 1_204_332 + p.steps, AckDelay: 14 * time.Millisecond},
-			{Name: "cloud", Broker: "mqtts://iot.example.com:8883", Format: "json", State: plant.Up, Since: now.Add(-9 * time.Minute), Pending: 48_212, Oldest: now.Add(-41 * time.Minute), InFlight: 64, Delivered: 912_004 + p.steps, AckDelay: 88 * time.Millisecond},
+			{Name: "cloud", Broker: "mqtts://iot.example.com:8883", Format: "json", State: plant.Up, Since: now.Add(-9 * time.Minute), Pending: 48_212, Backlog: 48_000, Oldest: now.Add(-41 * time.Minute), InFlight: 64, Delivered: 912_004 + p.steps, AckDelay: 88 * time.Millisecond},
 		},
 		Buffer: plant.Buffer{State: plant.Up, Bytes: 312 << 20, MaxBytes: 4 << 30, Oldest: now.Add(-41 * time.Minute), Appended: 1_260_004 + p.steps},
 	}

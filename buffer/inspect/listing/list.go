@@ -50,8 +50,9 @@ type Segment struct {
 // Reader is the account of a reader, as it was last durable.
 type Reader struct {
 	Name      string            `json:"name"`
-	Settled   uint64            `json:"settled_seq"`
-	Lag       uint64            `json:"lag"`
+	Position  uint64            `json:"position"` // samples of the log before the first that it has not settled
+	Ahead     uint64            `json:"ahead"`    // samples that it has settled behind that one
+	Lag       uint64            `json:"lag"`      // samples that it has not settled
 	Delivered uint64            `json:"delivered"`
 	Filtered  uint64            `json:"filtered"`
 	Dropped   map[string]uint64 `json:"dropped"`
@@ -98,12 +99,12 @@ func listLog(l *inspect.Log, t *inspect.Tail) Log {
 	}
 	for _, r := range t.Readers {
 		o.Readers = append(o.Readers, Reader{
-			Name: r.Name, Settled: r.Seq, Lag: r.Lag, Delivered: r.Delivered, Filtered: r.Filtered,
+			Name: r.Name, Position: r.Ord, Ahead: r.Beyond, Lag: r.Lag, Delivered: r.Delivered, Filtered: r.Filtered,
 			Dropped: byReason(r.Dropped), PutAside: byReason(r.PutAside),
 		})
 	}
 	for _, d := range t.Drops {
-		o.Drops = append(o.Drops, Drop{Reason: d.Reason, Samples: d.To - d.From, FirstSeq: d.FirstSeq, LastSeq: d.LastSeq, Devices: byReason(d.Devices)})
+		o.Drops = append(o.Drops, Drop{Reason: d.Reason, Samples: d.N, FirstSeq: d.FirstSeq, LastSeq: d.LastSeq, Devices: byReason(d.Devices)})
 	}
 	return o
 }
@@ -136,7 +137,7 @@ func (l *Listing) Text(out io.Writer) error {
 	for _, g := range l.Logs {
 		name := g.Class
 		if name == "" {
-			name = "all classes"
+			name = "in the directory itself"
 		}
 		how := "not closed in order, or being written"
 		if g.Clean {
@@ -149,10 +150,10 @@ func (l *Listing) Text(out io.Writer) error {
 			g.Segments[i].print(w)
 		}
 		if len(g.Readers) > 0 {
-			fmt.Fprintln(w, "\nREADER\tLAG\tSETTLED\tDELIVERED\tFILTERED\tDROPPED\tPUT ASIDE")
+			fmt.Fprintln(w, "\nREADER\tLAG\tPOSITION\tDELIVERED\tFILTERED\tDROPPED\tPUT ASIDE")
 		}
 		for _, r := range g.Readers {
-			fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%d\t%d\n", safe(r.Name), r.Lag, r.Settled, r.Delivered, r.Filtered, total(r.Dropped), total(r.PutAside))
+			fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%d\t%d\n", safe(r.Name), r.Lag, r.Position, r.Delivered, r.Filtered, total(r.Dropped), total(r.PutAside))
 		}
 		if len(g.Drops) > 0 {
 			fmt.Fprintln(w, "\nDROPPED\tSAMPLES\tSEQ\tDEVICES")

@@ -3,6 +3,7 @@ package listing_test
 import (
 	"io"
 	"log/slog"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -35,14 +36,14 @@ func TestBesideAWriter(t *testing.T) {
 	stop := make(chan struct{})
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		tags := plant()
+		tags, rnd := plant(), rand.New(rand.NewPCG(5, 6))
 		for i := int64(0); ; i++ {
 			select {
 			case <-stop:
 				return
 			default:
 			}
-			s := []tag.Sample{{Tag: tags[i%9], Value: tag.String(strings.Repeat(string(rune('a'+i%26)), 900)), Time: time.Unix(i, 0)}}
+			s := []tag.Sample{{Tag: tags[i%9], Value: words(rnd), Time: time.Unix(i, 0)}}
 			if err := b.Append(s); err != nil {
 				t.Errorf("append: %v", err)
 				return

@@ -847,6 +847,11 @@ export interface components {
         Uplink: {
             /** Format: double */
             ack_delay_seconds: number;
+            /**
+             * Format: int64
+             * @description Those of them that live samples go before.
+             */
+            backlog: number;
             broker: string;
             /** Format: int64 */
             delivered: number;

@@ -1,4 +1,5 @@
-package buffer
+// Package settings is what a user sets of a buffer.
+package settings
 
 import (
 	"fmt"
@@ -18,12 +19,12 @@ type Config struct {
 	RuntimeDir string `yaml:"runtime_dir"`
 	// MaxBytes bounds the files in Dir; beyond it the oldest samples are
 	// dropped, a segment at a time. At least 8MiB. Default 4GiB.
-	MaxBytes Size `yaml:"max_bytes"`
+	MaxBytes size.Bytes `yaml:"max_bytes"`
 	// MaxAge bounds the age of the samples in Dir by the log's own time.
 	// 0 means no bound. Default 720h (30 days).
 	MaxAge time.Duration `yaml:"max_age"`
 	// MinFree is how much of the disk is left to others. Default 512MiB.
-	MinFree Size `yaml:"min_free"`
+	MinFree size.Bytes `yaml:"min_free"`
 	// Profile says what the disk bears: "ssd", or "sd-card", which is written
 	// to less often. Default ssd.
 	Profile string `yaml:"profile"`
@@ -91,7 +92,3 @@ func (c Config) Validate() error {
 }
 
 const minBytes = 8 << 20
-
-// Size is a number of bytes, written 4GiB, 512MiB, 64KiB, 10GB, 10MB, 10kB or
-// as plain bytes.
-type Size = size.Bytes
