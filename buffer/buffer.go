@@ -287,13 +287,18 @@ func (b *Buffer) run() {
 		case <-t.C:
 			b.tick()
 		case <-b.kick:
-			b.wmu.Lock()
-			b.tellTime()
-			b.commitNow()
-			b.bounds.Keep()
-			b.wmu.Unlock()
+			b.kicked()
 		}
 	}
+}
+
+// kicked is the work that does not wait for the tick.
+func (b *Buffer) kicked() {
+	b.wmu.Lock()
+	defer b.wmu.Unlock()
+	b.tellTime()
+	b.commitNow()
+	b.bounds.Keep()
 }
 
 // commitNow commits alarms, and what is too much to wait for the tick.

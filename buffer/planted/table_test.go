@@ -88,7 +88,7 @@ var bugs = []bug{
 	},
 	{
 		"deleted before that is durable", "buffer/classlog/retain.go",
-		"passed := l.book.PassedDurably", "passed := l.book.Passed", states,
+		"passed := l.book.PassedDurably", "passed := l.book.Passed", drops,
 	},
 	{
 		"memory freed before the sync", "buffer/classlog/commit.go",
