@@ -58,15 +58,31 @@ func (g *Gateway) startUplink(cfg *configs.Gateway, c mqtt.Config) (*uplinkPart,
 	return p, nil
 }
 
-// ledger is the account of an uplink's reader.
+// ledger is the account of an uplink's reader, with the buffer's latest drops.
 func (g *Gateway) ledger(uplink string) mqtt.Ledger {
 	s := g.buffer.Stats()
 	for i := range s.Readers {
 		if s.Readers[i].Name == uplink {
-			return mqtt.LedgerOf(&s.Readers[i])
+			l := mqtt.LedgerOf(&s.Readers[i])
+			l.Drops = drops(g.buffer.Drops())
+			return l
 		}
 	}
 	return mqtt.Ledger{}
+}
+
+func drops(all []buffer.Drop) (out []mqtt.Drop) {
+	for i := range all {
+		d := &all[i]
+		devices := map[string]uint64{}
+		for _, c := range d.Devices {
+			devices[c.Reason] += c.N
+		}
+		out = append(out, mqtt.Drop{
+			Reason: d.Reason, Class: d.Class.String(), Samples: d.N, FirstSeq: d.FirstSeq, LastSeq: d.LastSeq, Devices: devices,
+		})
+	}
+	return out
 }
 
 // stop ends the uplink in order and returns when nothing of it runs any more.
