@@ -79,7 +79,8 @@ type Log struct {
 	book     account.Book
 	known    bool // the readers of earlier runs are known
 	health   health
-	clockNew bool // a change of the clock is not written yet
+	drops    []frame.Drop // what the ledger had when it was last changed; replaced, never changed
+	clockNew bool         // a change of the clock is not written yet
 	appended struct{ skipped, oversized uint64 }
 }
 
