@@ -63,26 +63,10 @@ func (g *Gateway) ledger(uplink string) mqtt.Ledger {
 	s := g.buffer.Stats()
 	for i := range s.Readers {
 		if s.Readers[i].Name == uplink {
-			l := mqtt.LedgerOf(&s.Readers[i])
-			l.Drops = drops(g.buffer.Drops())
-			return l
+			return mqtt.LedgerOf(&s.Readers[i], g.buffer.Drops())
 		}
 	}
 	return mqtt.Ledger{}
-}
-
-func drops(all []buffer.Drop) (out []mqtt.Drop) {
-	for i := range all {
-		d := &all[i]
-		devices := map[string]uint64{}
-		for _, c := range d.Devices {
-			devices[c.Reason] += c.N
-		}
-		out = append(out, mqtt.Drop{
-			Reason: d.Reason, Class: d.Class.String(), Samples: d.N, FirstSeq: d.FirstSeq, LastSeq: d.LastSeq, Devices: devices,
-		})
-	}
-	return out
 }
 
 // stop ends the uplink in order and returns when nothing of it runs any more.
