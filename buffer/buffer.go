@@ -223,7 +223,11 @@ func (b *Buffer) numberLocked() (sure bool) {
 		epoch = max(epoch, t.Epoch)
 		b.c.Seq = max(b.c.Seq, t.Seq)
 		clean = clean && t.Clean
-		torn = torn || !t.Clean && !t.Kept || !t.Empty && b.logs[normal].Tail().Empty // it was taken away
+		torn = torn || !t.Clean && !t.Kept
+		if !t.Empty && b.logs[normal].Tail().Empty { // it was taken away, and what it said of readers
+			torn = true
+			b.logs[normal].DoubtLocked()
+		}
 	}
 	clean = clean && !torn
 	if !clean {

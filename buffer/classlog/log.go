@@ -154,6 +154,9 @@ func (l *Log) RemoveLocked(a *account.Account, reason string) uint64 {
 // KnownLocked says that the readers of earlier runs are known.
 func (l *Log) KnownLocked() bool { return l.known }
 
+// DoubtLocked says that the readers of earlier runs are not known after all.
+func (l *Log) DoubtLocked() { l.known = false }
+
 // OrdLocked is the number of samples appended to the log.
 func (l *Log) OrdLocked() uint64 { return l.q.Ord() }
 
