@@ -9,6 +9,7 @@ import (
 	"fieldferry/buffer/classlog"
 	"fieldferry/buffer/clock"
 	"fieldferry/buffer/frame"
+	"fieldferry/buffer/pace"
 	"fieldferry/buffer/queue"
 	"fieldferry/buffer/store"
 	"fieldferry/tag"
@@ -85,23 +86,16 @@ func (r *Reader) fill(dst []Entry) ([]Entry, time.Duration, error) {
 		return dst[:n], 0, err
 	}
 	dst, wait := r.merge(&r.live, dst, cap(dst)-n, head, false)
-	pause = shorter(pause, wait)
+	pause = pace.Shorter(pause, wait)
 	if quota > 0 {
 		at := len(dst)
 		dst, wait = r.merge(&r.back, dst, min(quota, cap(dst)-len(dst)), head, true)
-		pause, spent = shorter(pause, wait), len(dst)-at
+		pause, spent = pace.Shorter(pause, wait), len(dst)-at
 	}
 	if !r.handOut(dst[n:], spent) {
 		return dst[:n], time.Nanosecond, nil // dropped meanwhile: look again
 	}
 	return dst, pause, nil
-}
-
-func shorter(a, b time.Duration) time.Duration {
-	if a == 0 || b > 0 && b < a {
-		return b
-	}
-	return a
 }
 
 func (r *Reader) leave() {
@@ -167,19 +161,14 @@ func (r *Reader) merge(l *lane, dst []Entry, most int, head uint64, back bool) (
 		dst = r.emit(&l.cur[best], tag.Class(best), dst, end, bound, back)
 	}
 	for i := range l.cur {
-		pause = shorter(pause, l.cur[i].pause)
+		pause = pace.Shorter(pause, l.cur[i].pause)
 	}
 	return dst, pause
 }
 
 // moreLocked says that the lane has not come to its end.
 func (l *lane) moreLocked() bool {
-	for i := range l.cur {
-		if c := &l.cur[i]; c.next < c.to && !c.a.Covers(c.next, c.to) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(l.cur[:], func(c cursor) bool { return !c.a.Covers(c.next, c.to) })
 }
 
 // emit appends samples of one class up to the number bound.

@@ -46,9 +46,7 @@ type Entry struct {
 	// Historical says that the sample was appended before this run, or comes
 	// from the backlog. Whether another one is news is for the uplink to say.
 	Historical bool
-	// Overtaken says that a sample of the same class which was appended later
-	// was settled before the Reader was opened.
-	Overtaken bool
+	Overtaken  bool // a later one of its class was settled before the Reader was opened
 }
 
 // Reader takes samples from the log at its own position. Next is for one

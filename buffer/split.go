@@ -1,6 +1,7 @@
 package buffer
 
 import (
+	"slices"
 	"time"
 
 	"fieldferry/buffer/account"
@@ -57,10 +58,5 @@ func (r *Reader) Lanes() (live, backlog uint64, behind bool) {
 
 // splitLocked says that the backlog is not settled yet.
 func (r *Reader) splitLocked() bool {
-	for c := range r.a {
-		if r.a[c].Ord < r.back.cur[c].to {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(r.back.cur[:], func(c cursor) bool { return c.a.Ord < c.to })
 }

@@ -97,3 +97,11 @@ func (p *Bucket) Quota(now time.Time, room int) (n int, pause time.Duration) {
 
 // Spend takes what was handed out.
 func (p *Bucket) Spend(n int) { p.tokens -= float64(n) }
+
+// Shorter is the shorter of two pauses, of which 0 is none.
+func Shorter(a, b time.Duration) time.Duration {
+	if a == 0 || b > 0 && b < a {
+		return b
+	}
+	return a
+}

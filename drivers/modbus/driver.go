@@ -146,7 +146,7 @@ func (c *conn) Prepare(ctx context.Context, d *tag.Device, tags []*tag.Tag) (dri
 		return nil, err
 	}
 	o := deviceOptions(d)
-	g.Group = c.line.Group(poll.Device{Device: d, Unit: o.UnitID, Limits: o.Limits()}, tags, g.layouts, g.places())
+	g.Group = c.line.Group(poll.Device{Device: d, Unit: o.UnitID, Limits: o.Limits(), Sleeps: o.Sleeps}, tags, g.layouts, g.places())
 	return g, nil
 }
 

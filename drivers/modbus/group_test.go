@@ -120,8 +120,12 @@ func TestExceptionsThatSayNothingOfTheAddress(t *testing.T) {
 		s, _, g := serve(t, map[byte]*modbustest.Memory{1: memory()}, map[int][]string{1: {"a hr:0 uint16", "b hr:1 uint16"}})
 		s.Handle(func(c *modbustest.Conn, r modbustest.Request) { c.Write(c.Frame(r.ID, r.Unit, []byte{0x83, code})) })
 		wantRead(t, g[0], want)
-		if n := s.Requests(0); n != 1 {
-			t.Errorf("exception %d: %d requests, want 1: nothing is to be learnt from it", code, n)
+		most := 1
+		if code == 5 || code == 6 {
+			most = 3 // it is given time
+		}
+		if n := s.Requests(0); n != most {
+			t.Errorf("exception %d: %d requests, want %d: nothing is to be learnt from it", code, n, most)
 		}
 		s.Handle(nil)
 		wantRead(t, g[0], "a=100 b=101")

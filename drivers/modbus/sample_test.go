@@ -124,8 +124,8 @@ func TestSampleTellsTheDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	key := regexp.MustCompile(`(?m)^( +)# ([a-z_]+: .*)$`)
-	if n := len(key.FindAll(text, -1)); n != 13 {
-		t.Fatalf("%d commented defaults, want 13", n)
+	if n := len(key.FindAll(text, -1)); n != 14 {
+		t.Fatalf("%d commented defaults, want 14", n)
 	}
 	want, got := loadSample(t, text), loadSample(t, key.ReplaceAll(text, []byte("$1$2")))
 	for i := range want {

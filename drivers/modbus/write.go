@@ -36,6 +36,9 @@ func (g *group) Write(ctx context.Context, t *tag.Tag, v tag.Value) (tag.Sample,
 	}
 	l := &g.layouts[i]
 	w := g.c.writer(g.dev)
+	if deviceOptions(g.dev).Sleeps && t.Access.Readable() {
+		w.ReadBack(ctx, l) // a write is sent once, and not to a device that sleeps
+	}
 	if err := w.Write(ctx, l, v); err != nil {
 		return tag.Sample{}, err
 	}

@@ -26,14 +26,17 @@ type Handler func(c *Conn, r Request)
 // Server is a scripted Modbus server on a free port of 127.0.0.1.
 type Server struct {
 	RTU   bool // RTU frames instead of Modbus TCP; set once
+	ASCII bool // ASCII frames instead of Modbus TCP; set once
 	Units map[byte]*Memory
 
-	l     net.Listener
+	l     net.Listener // nil on a serial port
+	name  string       // of the serial port
 	wg    sync.WaitGroup
 	taken chan struct{} // closed when the first connection was accepted
 
 	mu       sync.Mutex // guards the fields below
 	handler  Handler
+	greet    func(c *Conn)
 	requests int
 	byUnit   map[byte]int
 	accepted int
@@ -43,7 +46,7 @@ type Server struct {
 // Conn is a connection that a client made.
 type Conn struct {
 	s *Server
-	c net.Conn
+	c io.ReadWriteCloser
 }
 
 // New starts a Modbus TCP server with some units; it ends with the test.
@@ -60,23 +63,47 @@ func NewRTU(t testing.TB, units map[byte]*Memory) *Server {
 	return start(t, &Server{Units: units, RTU: true})
 }
 
+// NewASCII is New for ASCII frames on TCP.
+func NewASCII(t testing.TB, units map[byte]*Memory) *Server {
+	t.Helper()
+	return start(t, &Server{Units: units, ASCII: true})
+}
+
 func start(t testing.TB, s *Server) *Server {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatalf("listen: %v", err)
 	}
-	s.l, s.conns, s.byUnit, s.taken = l, map[*Conn]bool{}, map[byte]int{}, make(chan struct{})
+	s.init()
+	s.l = l
 	s.wg.Go(s.accept)
 	t.Cleanup(s.stop)
 	return s
 }
 
+func (s *Server) init() {
+	s.conns, s.byUnit, s.taken = map[*Conn]bool{}, map[byte]int{}, make(chan struct{})
+}
+
 // Addr is where it listens: 127.0.0.1:port.
 func (s *Server) Addr() string { return s.l.Addr().String() }
 
-// Endpoint is Addr as a tag map names it.
-func (s *Server) Endpoint() string { return "tcp://" + s.Addr() }
+// Endpoint is where it is, as a tag map names it.
+func (s *Server) Endpoint() string {
+	if s.l == nil {
+		return s.name
+	}
+	return "tcp://" + s.Addr()
+}
+
+// Greet has every new connection greeted by g before its first request is
+// read; g may close it.
+func (s *Server) Greet(g func(c *Conn)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.greet = g
+}
 
 // Handle has requests handled by h from now on; nil means healthy devices.
 func (s *Server) Handle(h Handler) {
@@ -118,7 +145,9 @@ func (s *Server) closeAll() {
 }
 
 func (s *Server) stop() {
-	_ = s.l.Close()
+	if s.l != nil {
+		_ = s.l.Close()
+	}
 	s.closeAll()
 	s.wg.Wait()
 }
@@ -129,15 +158,26 @@ func (s *Server) accept() {
 		if err != nil {
 			return
 		}
-		c := &Conn{s, nc}
-		s.mu.Lock()
-		if s.accepted++; s.accepted == 1 {
-			close(s.taken)
-		}
-		s.conns[c] = true
-		s.mu.Unlock()
-		s.wg.Go(c.serve)
+		s.take(nc)
 	}
+}
+
+// take serves a connection.
+func (s *Server) take(rwc io.ReadWriteCloser) {
+	c := &Conn{s, rwc}
+	s.mu.Lock()
+	if s.accepted++; s.accepted == 1 {
+		close(s.taken)
+	}
+	s.conns[c] = true
+	greet := s.greet
+	s.mu.Unlock()
+	s.wg.Go(func() {
+		if greet != nil {
+			greet(c)
+		}
+		c.serve()
+	})
 }
 
 func (c *Conn) serve() {
@@ -170,8 +210,11 @@ func (s *Server) count(r *Request) Handler {
 }
 
 func (c *Conn) next() (Request, error) {
-	if c.s.RTU {
+	switch {
+	case c.s.RTU:
 		return c.nextRTU()
+	case c.s.ASCII:
+		return c.nextASCII()
 	}
 	head := make([]byte, 7)
 	if _, err := io.ReadFull(c.c, head); err != nil {
@@ -207,6 +250,27 @@ func (c *Conn) nextRTU() (Request, error) {
 	return Request{Unit: adu[0], PDU: adu[1 : len(adu)-2]}, nil
 }
 
+func (c *Conn) nextASCII() (Request, error) {
+	var text []byte
+	for b := make([]byte, 1); len(text) == 0 || text[len(text)-1] != '\n'; text = append(text, b[0]) {
+		if _, err := io.ReadFull(c.c, b); err != nil {
+			return Request{}, err
+		}
+	}
+	var raw []byte
+	if _, err := fmt.Sscanf(string(text), ":%X\r\n", &raw); err != nil || len(raw) < 3 {
+		return Request{}, fmt.Errorf("request %q: %w", text, err)
+	}
+	sum := byte(0)
+	for _, x := range raw {
+		sum += x
+	}
+	if sum != 0 {
+		return Request{}, errors.New("checksum")
+	}
+	return Request{Unit: raw[0], PDU: raw[1 : len(raw)-1]}, nil
+}
+
 // Write sends raw bytes.
 func (c *Conn) Write(b []byte) { _, _ = c.c.Write(b) } // a client that is gone is its own test's business
 
@@ -225,8 +289,11 @@ func (c *Conn) Answer(r Request) []byte {
 
 // Frame puts a frame around a PDU, whatever it holds.
 func (c *Conn) Frame(id uint16, unit byte, pdu []byte) []byte {
-	if c.s.RTU {
+	switch {
+	case c.s.RTU:
 		return RTUFrame(unit, pdu)
+	case c.s.ASCII:
+		return ASCIIFrame(unit, pdu)
 	}
 	b := binary.BigEndian.AppendUint16(nil, id)
 	b = append(b, 0, 0, byte((len(pdu)+1)>>8), byte(len(pdu)+1), unit)

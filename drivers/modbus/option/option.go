@@ -22,6 +22,7 @@ type Device struct {
 	Forbidden     []string   `yaml:"forbidden"`      // addresses that no request may touch: [hr:100-119, ir:7]; default none
 	WriteMultiple bool       `yaml:"write_multiple"` // write even a single coil or register with function 15 or 16; default no
 	WriteBits     write.Bits `yaml:"write_bits"`     // how a bit or a half of a register is written: auto, mask, read-modify-write or refuse; default auto
+	Sleeps        bool       `yaml:"sleeps"`         // the device sleeps between requests, and one that it does not answer is made once more: the first has woken it; default no
 	Broadcast     bool       `yaml:"broadcast"`      // unit_id 0: writes go to every device of the line, and none answers; default no
 }
 

@@ -203,7 +203,7 @@ func (r *round) visit(ctx context.Context, b *block) error {
 		r.fill(b, tag.BadFor(b.refused), r.now)
 		return nil
 	}
-	reply, err := r.g.st.exchange(ctx, b.Table, b.Length, b.req)
+	reply, err := r.ask(ctx, b)
 	if err != nil {
 		return r.failed(ctx, b, AsFrame(err))
 	}

@@ -82,6 +82,7 @@ type Device struct {
 	Device *tag.Device
 	Unit   int
 	Limits plan.Limits // as configured
+	Sleeps bool        // a request that it does not answer is made once more
 }
 
 // Place is what is read for a tag: from Start on, so many registers or bits.

@@ -23,6 +23,7 @@ type station struct {
 	dev    *tag.Device
 	unit   byte
 	limits plan.Limits // as configured
+	sleeps bool        // the first request after a while only wakes it
 	meter  *plan.Meter
 	facts  learn.Device
 	lanes  []*Group
@@ -40,6 +41,7 @@ type station struct {
 	answered [4]int      // the longest request that was answered, by table
 
 	pause   time.Duration // that the device needs
+	upset   bool          // asking again was in vain, and it has not answered since
 	tooSoon int           // refusals that a pause cured
 	last    time.Time     // when its last answer or refusal was in
 }
@@ -70,7 +72,7 @@ func (c *Line) station(d Device) *station {
 		return s
 	}
 	s := &station{
-		c: c, dev: d.Device, unit: byte(d.Unit), limits: d.Limits, facts: c.Facts.Device(d.Device.Name, d.Unit),
+		c: c, dev: d.Device, unit: byte(d.Unit), limits: d.Limits, sleeps: d.Sleeps, facts: c.Facts.Device(d.Device.Name, d.Unit),
 		weighAt: weighEvery, patience: weighEvery,
 	}
 	prior := Expected(c.Costs, s.facts)

@@ -34,6 +34,7 @@ type plant struct {
 	timeout     time.Duration
 	normal      time.Duration // what an answer takes that is in time
 	trouble     int           // of a thousand requests
+	copies      int           // of a thousand answers: those in time come again, up to 900 ms later
 	rnd         *rand.Rand
 
 	mu       sync.Mutex // guards the fields below
@@ -42,6 +43,7 @@ type plant struct {
 	told     map[int]bool // requests whose answers are on their way to the master
 	late     int
 	lost     int
+	twice    int
 	writes   int
 	pendings sync.WaitGroup
 }
@@ -117,9 +119,18 @@ func (p *plant) take(conn io.Writer, head []byte, unit byte, pdu []byte) {
 	if p.rnd.IntN(100) == 0 {
 		answer = []byte{pdu[0] | 0x80, 6}
 	}
+	again := after == p.normal && p.rnd.IntN(1000) < p.copies
+	delay := time.Duration(p.rnd.IntN(900)) * time.Millisecond
+	if again {
+		p.twice++
+	}
 	p.mu.Unlock()
 	p.pendings.Add(1)
 	time.AfterFunc(after, func() { p.send(conn, n, p.frame(head, unit, answer)) })
+	if again {
+		p.pendings.Add(1)
+		time.AfterFunc(after+delay, func() { p.send(conn, n, p.frame(head, unit, answer)) })
+	}
 }
 
 func (p *plant) frame(head []byte, unit byte, pdu []byte) []byte {
@@ -275,6 +286,37 @@ func TestLateAnswersUnderAVirtualClock(t *testing.T) {
 				wg.Wait()
 				p.pendings.Wait()
 				m.summary()
+			})
+		})
+	}
+}
+
+// TestCopiesUnderAVirtualClock: late and lost answers, and one in thirty that
+// comes twice. A copy is within the late window of its answer.
+func TestCopiesUnderAVirtualClock(t *testing.T) {
+	const timeout = 200 * time.Millisecond
+	for _, framing := range framings {
+		t.Run(framing, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := newPlant(framing, timeout, 3*time.Millisecond, 30)
+				p.copies = 30
+				var wg sync.WaitGroup
+				dial := func() net.Conn {
+					ours, theirs := net.Pipe()
+					wg.Go(func() {
+						p.serve(theirs)
+						theirs.Close()
+					})
+					return ours
+				}
+				m := &master{t: t, p: p, connect: connector(framing, timeout, dial), rnd: rand.New(rand.NewPCG(3, 7))}
+				m.ask(4000)
+				wg.Wait()
+				p.pendings.Wait()
+				t.Logf("%d reads and %d writes right, 0 wrong, %d failed; %d answers came twice", m.reads, m.writes, m.failed, p.twice)
+				if p.twice < 50 {
+					t.Errorf("%d answers came twice: too few to show anything", p.twice)
+				}
 			})
 		})
 	}

@@ -25,6 +25,7 @@ type exchange struct {
 	echoed   bool      // the request came back
 	echoAt   []byte    // as it did
 	doubtful bool      // what came back may have been the answer
+	double   []byte    // the answer, if it has the bytes of an earlier one
 }
 
 // newExchange frames a request.
@@ -76,7 +77,7 @@ func (x *exchange) run(ctx context.Context) (wire.Reply, *frame.Error) {
 
 // forget gives the request up: its answer may still come.
 func (x *exchange) forget() {
-	x.l.mem.late = append(x.l.mem.late, stale{x.unit, x.req, time.Now().Add(x.l.o.LateWindow)})
+	x.l.mem.late = append(x.l.mem.late, stale{unit: x.unit, req: x.req, until: time.Now().Add(x.l.o.LateWindow)})
 }
 
 // broadcast waits until every device has had its time for a request that
@@ -99,6 +100,9 @@ func (x *exchange) answered(exception *frame.Error) {
 		l.Counters.Exceptions.Add(1)
 	}
 	l.quiet.Answered()
+	if exception != nil {
+		l.mem.guard(stale{unit: x.unit, req: x.req, refusal: true}, time.Now())
+	}
 	if x.tells() && !x.echoed {
 		l.echo.learn(false)
 	}
@@ -253,7 +257,12 @@ func (x *exchange) judge(adu []byte) (wire.Reply, *frame.Error, bool) {
 	switch {
 	case err == nil:
 		l.o.Tell(unit, pdu, adu, wire.Answer)
-		return wire.Reply{Data: data, At: time.Now().UTC()}, nil, true
+		now := time.Now()
+		if l.mem.copies.doubts(x.unit, x.req, adu, now, l.o.LateWindow) {
+			x.double = adu
+		}
+		l.mem.took(x.unit, x.req, adu, now)
+		return wire.Reply{Data: data, At: now.UTC()}, nil, true
 	case errors.As(err, &e) && e.Kind == frame.Exception:
 		stale := l.mem.late.suspects(x.unit, x.req.Function)
 		e.Suspect = x.varied || stale

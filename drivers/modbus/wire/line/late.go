@@ -12,12 +12,16 @@ type stale struct {
 	unit  byte
 	req   frame.PDU // as it was sent
 	until time.Time
+
+	copy    bool // it was answered, and may be once more
+	refusal bool // with an exception
+	seen    bool // something has come that answers it
 }
 
 // answeredBy says whether a frame is the answer. An exception never says
 // which request it answers.
 func (s *stale) answeredBy(unit byte, answer frame.PDU) bool {
-	if unit != s.unit || answer.Function != s.req.Function {
+	if unit != s.unit || s.refusal || answer.Function != s.req.Function {
 		return false
 	}
 	_, err := s.req.Check(answer)
@@ -56,7 +60,7 @@ func (l *lateList) purge(now time.Time) {
 // to a request.
 func (l lateList) has(unit byte, req frame.PDU) bool {
 	for i := range l {
-		if l[i].unit == unit && likeness(l[i].req, req) {
+		if l[i].unit == unit && !l[i].refusal && likeness(l[i].req, req) {
 			return true
 		}
 	}
@@ -67,23 +71,68 @@ func (l lateList) has(unit byte, req frame.PDU) bool {
 // stale request.
 func (l lateList) suspects(unit, function byte) bool {
 	for i := range l {
-		if l[i].unit == unit && l[i].req.Function == function&^frame.ExceptionBit {
+		if l[i].unit == unit && (l[i].refusal || !l[i].copy) && l[i].req.Function == function&^frame.ExceptionBit {
 			return true
 		}
 	}
 	return false
 }
 
-// drop removes the oldest stale request that a frame answers, and says
-// whether there was one.
-func (l *lateList) drop(unit byte, answer frame.PDU) bool {
+// drop notes that a frame answers stale requests, and removes the oldest of
+// them, unless its answer had come before: then there may be more copies. It
+// returns that request, and says whether there was one.
+func (l *lateList) drop(unit byte, answer frame.PDU) (req frame.PDU, late, again bool) {
+	at := -1
 	for i := range *l {
-		if (*l)[i].answeredBy(unit, answer) {
+		s := &(*l)[i]
+		if !s.answeredBy(unit, answer) {
+			continue
+		}
+		s.seen = true
+		again = again || s.copy
+		if at < 0 {
+			at, req = i, s.req
+		}
+	}
+	if at >= 0 && !again {
+		*l = append((*l)[:at], (*l)[at+1:]...)
+	}
+	return req, at >= 0, again
+}
+
+// withdraw removes the newest stale request like one, and says whether it was
+// still there, and nothing had come that answers it; what has come may have
+// been a copy, so that it is waited for a second one then.
+func (l *lateList) withdraw(unit byte, req frame.PDU) bool {
+	for i := len(*l) - 1; i >= 0; i-- {
+		if s := (*l)[i]; s.unit == unit && !s.copy && s.req.Function == req.Function && bytes.Equal(s.req.Data, req.Data) {
+			if s.seen {
+				(*l)[i].copy = true
+				return false
+			}
 			*l = append((*l)[:i], (*l)[i+1:]...)
 			return true
 		}
 	}
 	return false
+}
+
+// copiesOf is until when second answers are expected that look like the
+// answer to a request, and says whether there is nothing else like it.
+func (l lateList) copiesOf(unit byte, req frame.PDU) (until time.Time, only bool) {
+	for _, s := range l {
+		if s.unit != unit || s.refusal || !likeness(s.req, req) {
+			continue
+		}
+		if !s.copy {
+			return time.Time{}, false
+		}
+		only = true
+		if s.until.After(until) {
+			until = s.until
+		}
+	}
+	return until, only
 }
 
 // vary changes the quantity of a read until no late answer could be taken for

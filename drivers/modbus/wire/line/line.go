@@ -68,8 +68,9 @@ type Memory struct {
 	owner chan struct{} // capacity 1; held by the Exchange that owns the line
 
 	// The rest belongs to the owner.
-	late lateList
-	used bool
+	late   lateList
+	copies copies
+	used   bool
 }
 
 // NewMemory is that of a line nothing is known of.
@@ -163,10 +164,29 @@ func (l *Line) exchange(ctx context.Context, x *exchange) (wire.Reply, *frame.Er
 	asked := x.req
 	sent, ok := l.mem.late.vary(x.unit, asked)
 	if !ok {
-		return wire.Reply{}, &frame.Error{Kind: frame.Timeout, Err: errors.New("not sent: the late answer to the same request may still come")}
+		waited, err := l.outwait(ctx, x.unit, asked)
+		if err != nil {
+			return wire.Reply{}, err
+		}
+		if !waited {
+			return wire.Reply{}, &frame.Error{Kind: frame.Timeout, Err: errors.New("not sent: the late answer to the same request may still come")}
+		}
+		sent = asked
 	}
 	x.req, x.varied = sent, sent.Quantity() != asked.Quantity()
 	reply, err := x.run(ctx)
+	if err != nil && err.Kind == frame.Exception && x.varied {
+		// Only the register more may have been refused.
+		if waited, failed := l.outwait(ctx, x.unit, asked); failed != nil {
+			return wire.Reply{}, failed
+		} else if waited {
+			x = l.newExchange(x.unit, asked)
+			reply, err = x.run(ctx)
+		}
+	}
+	if err == nil && x.double != nil {
+		reply, err = l.confirm(ctx, x, reply, x.double)
+	}
 	if err == nil && asked.Reads() {
 		reply.Data = reply.Data[:asked.AnswerBytes()]
 	}

@@ -108,13 +108,19 @@ func (l *Line) open(adu []byte) (unit byte, pdu frame.PDU, ok bool) {
 // stray counts a frame that answers nothing which was asked just now, and says
 // whether it was the late answer to something that had been.
 func (l *Line) stray(unit byte, pdu frame.PDU, adu []byte) (late bool) {
-	late = l.mem.late.drop(unit, pdu) || pdu.Function&frame.ExceptionBit != 0 && l.mem.late.suspects(unit, pdu.Function)
-	if late {
+	now := time.Now()
+	req, late, again := l.mem.late.drop(unit, pdu)
+	if late && !again { // it may come once more, like any answer
+		l.mem.took(unit, req, adu, now)
+	} else {
+		late = l.mem.again(unit, pdu, adu, now, l.o.LateWindow) // or somebody else has answered
+	}
+	if late || pdu.Function&frame.ExceptionBit != 0 && l.mem.late.suspects(unit, pdu.Function) {
 		l.Counters.Late.Add(1)
 		l.o.Tell(unit, pdu, adu, wire.Late)
-	} else {
-		l.Counters.Foreign.Add(1)
-		l.o.Tell(unit, pdu, adu, wire.Foreign)
+		return true
 	}
-	return late
+	l.Counters.Foreign.Add(1)
+	l.o.Tell(unit, pdu, adu, wire.Foreign)
+	return false
 }

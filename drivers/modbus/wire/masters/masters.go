@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -28,7 +29,8 @@ type Watch struct {
 	requests uint64   // of another master
 	answers  int      // that nobody asked for, since the time below
 	since    time.Time
-	told     time.Time // when the log was told last
+	told     time.Time // when the log was told last of a master
+	greeted  time.Time // and of a terminal server
 }
 
 // Log says where to tell. Until it is called nothing is told.
@@ -90,8 +92,13 @@ func (w *Watch) sentLocked(b []byte) {
 	w.ours = append(w.ours, bytes.Clone(b))
 }
 
-// noiseLocked looks for requests in bytes that form no answer.
+// noiseLocked looks for requests in bytes that form no answer, and for what a
+// terminal server says.
 func (w *Watch) noiseLocked(e wire.Event) {
+	if greets(e.Bytes) && w.log != nil && (w.greeted.IsZero() || e.At.Sub(w.greeted) >= remind) {
+		w.greeted = e.At
+		w.log.Warn("the other end talks like a terminal server: set its port to raw TCP, without telnet and without a banner", "said", strings.ToValidUTF8(string(e.Bytes), "?"))
+	}
 	for i := 0; i < len(e.Bytes); {
 		n := request(e.Bytes[i:])
 		if n == 0 {
@@ -131,6 +138,27 @@ func (w *Watch) tellLocked(at time.Time, unit, function byte) {
 // read has four bytes, the first of which would be the byte count of an answer.
 func asks(p frame.PDU) bool {
 	return p.Reads() && len(p.Data) == 4 && p.Data[0] != 3
+}
+
+// greets says that bytes are a telnet negotiation (IAC, then WILL, WONT, DO or
+// DONT: RFC 854) or a line of text.
+func greets(b []byte) bool {
+	const iac, will, dont, line = 0xFF, 0xFB, 0xFE, 6 // a text shorter than a line may be chance
+	for i := range b {
+		if b[i] == iac && i+2 < len(b) && b[i+1] >= will && b[i+1] <= dont && b[i+2] < 40 {
+			return true
+		}
+	}
+	letters := 0
+	for _, x := range b {
+		switch {
+		case x >= 'a' && x <= 'z':
+			letters++
+		case x != '\r' && x != '\n' && (x < ' ' || x > '~'):
+			return false
+		}
+	}
+	return letters >= line
 }
 
 // request is the length of the RTU request that b begins with: one of the

@@ -60,6 +60,32 @@ func TestWatch(t *testing.T) {
 	}
 }
 
+// TestTerminalServer: what a terminal server says is told, once.
+func TestTerminalServer(t *testing.T) {
+	for _, c := range []struct {
+		said  string
+		lines int
+	}{
+		{"\xff\xfd\x03\xff\xfb\x01", 1},
+		{"Lantronix login: ", 1},
+		{"\r\nPassword:", 1},
+		{"\xff\x00\xff", 0},
+		{"\xff\xfd", 0},
+		{":0103040001", 0},
+		{"\x01\x03\x04abcdefgh\x12\x34", 0},
+	} {
+		var log bytes.Buffer
+		w := &Watch{}
+		w.Log(slog.New(slog.NewTextHandler(&log, nil)))
+		for range 2 {
+			w.Behind(nil).Frame(wire.Event{At: time.Now(), Outcome: wire.Noise, Bytes: []byte(c.said)})
+		}
+		if got := strings.Count(log.String(), "terminal server"); got != c.lines {
+			t.Errorf("%q: %d lines about a terminal server, want %d\n%s", c.said, got, c.lines, log.String())
+		}
+	}
+}
+
 // TestWatchTellsOnceAnHour, and tells nothing without a log.
 func TestWatchTellsOnceAnHour(t *testing.T) {
 	var log bytes.Buffer
