@@ -2,6 +2,7 @@ package buffer
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"path/filepath"
@@ -336,7 +337,9 @@ func TestMainLogGoneKeepsReaders(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	es, err := r.Next(t.Context(), make([]Entry, 0, 10*n))
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	es, err := r.Next(ctx, make([]Entry, 0, 10*n))
 	if st := b.Stats(); err != nil || len(es) != (classes-1)*n || len(st.Dropped) > 0 {
 		t.Errorf("%d samples came (%v), want %d; dropped %v", len(es), err, (classes-1)*n, st.Dropped)
 	}
