@@ -1,6 +1,7 @@
 package buffer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -221,7 +223,11 @@ func (b *Buffer) numberLocked() (sure bool) {
 		epoch = max(epoch, t.Epoch)
 		b.c.Seq = max(b.c.Seq, t.Seq)
 		clean = clean && t.Clean
-		torn = torn || !t.Clean && !t.Kept || !t.Empty && b.logs[normal].Tail().Empty // it was taken away
+		torn = torn || !t.Clean && !t.Kept
+		if !t.Empty && b.logs[normal].Tail().Empty { // it was taken away, and what it said of readers
+			torn = true
+			b.logs[normal].DoubtLocked()
+		}
 	}
 	clean = clean && !torn
 	if !clean {
@@ -314,15 +320,18 @@ func (b *Buffer) commitNow() {
 }
 
 // Drops returns what was dropped of each class before every reader had it,
-// the last 64 times, oldest first. Older ones are in Stats alone.
+// the last 64 times, in the order of the last sequence number. Older ones are
+// in Stats alone. Like Stats it does not wait for the disk; what it returns
+// may share Drop.Devices with other calls and is to be read only.
 func (b *Buffer) Drops() (drops []Drop) {
-	b.wmu.Lock()
-	defer b.wmu.Unlock()
+	b.c.Mu.Lock()
+	defer b.c.Mu.Unlock()
 	for c, l := range b.logs {
-		for _, d := range l.Drops() {
+		for _, d := range l.DropsLocked() {
 			drops = append(drops, Drop{Class: tag.Class(c), Drop: d})
 		}
 	}
+	slices.SortStableFunc(drops, func(x, y Drop) int { return cmp.Compare(x.LastSeq, y.LastSeq) })
 	return drops
 }
 

@@ -2,6 +2,7 @@ package buffer
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"path/filepath"
@@ -297,4 +298,49 @@ func TestMainLogGone(t *testing.T) {
 	again()
 	add(tag.ClassNormal, 10)
 	add(tag.ClassAlarm, 10)
+}
+
+// TestMainLogGoneKeepsReaders: when the files of the normal class are taken
+// away, with them what says which readers there are, nothing of the other
+// classes counts as settled that was not.
+func TestMainLogGoneKeepsReaders(t *testing.T) {
+	g := newRig(t, rigConfig())
+	g.reader("a", StartNow)
+	const n = 9
+	add := func(class tag.Class) {
+		s := tag.Sample{Tag: &tag.Tag{Name: class.String(), Class: class, Device: &tag.Device{Link: &tag.Link{}}}, Value: tag.Int(1), Time: time.Unix(1, 0)}
+		for range n {
+			if err := g.b.Append([]tag.Sample{s}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for c := range classes {
+		add(tag.Class(c))
+	}
+	if err := g.b.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range g.segments() {
+		if strings.Contains(name, "/normal/") {
+			if err := g.m.Remove(name); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	b, err := open(g.m, g.cfg, quiet(), g.lim)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	r, err := b.Reader("a", StartNow)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	es, err := r.Next(ctx, make([]Entry, 0, 10*n))
+	if st := b.Stats(); err != nil || len(es) != (classes-1)*n || len(st.Dropped) > 0 {
+		t.Errorf("%d samples came (%v), want %d; dropped %v", len(es), err, (classes-1)*n, st.Dropped)
+	}
 }

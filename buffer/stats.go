@@ -113,6 +113,7 @@ func (s *Stats) addLocked(x *classlog.Stats) {
 	s.Written += x.Written
 	s.Syncs += x.Syncs
 	s.LastSync, s.MaxSync = max(s.LastSync, x.LastSync), max(s.MaxSync, x.MaxSync)
+	s.SyncTimes.Merge(&x.SyncTimes)
 	s.Failures += x.Failures
 	if s.Degraded == nil {
 		s.Degraded = x.Degraded

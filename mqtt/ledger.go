@@ -36,12 +36,24 @@ type Drop struct {
 	Devices  map[string]uint64 `json:"devices,omitempty"` // samples of each device; the rest under ""
 }
 
-// LedgerOf makes the ledger of an uplink from the account of its reader.
-func LedgerOf(r *buffer.ReaderStats) Ledger {
-	return Ledger{
+// LedgerOf makes the ledger of an uplink from the account of its reader and
+// the drops of the buffer.
+func LedgerOf(r *buffer.ReaderStats, drops []buffer.Drop) Ledger {
+	l := Ledger{
 		Produced: r.Appended, Delivered: r.Delivered, Filtered: r.Filtered, Pending: r.Pending,
 		Dropped: r.Dropped, PutAside: r.PutAside,
 	}
+	for i := range drops {
+		d := &drops[i]
+		devices := map[string]uint64{}
+		for _, c := range d.Devices {
+			devices[c.Reason] += c.N
+		}
+		l.Drops = append(l.Drops, Drop{
+			Reason: d.Reason, Class: d.Class.String(), Samples: d.N, FirstSeq: d.FirstSeq, LastSeq: d.LastSeq, Devices: devices,
+		})
+	}
+	return l
 }
 
 // Missing is how many samples will never arrive.

@@ -17,7 +17,8 @@ import (
 )
 
 // TestPeerLedgerTellsWhatIsMissing has an outage outlast the buffer: what the
-// subscriber did not get is exactly what the retained ledger says is missing.
+// subscriber did not get, of each class, is exactly what the retained ledger
+// says is missing, in sum and by record.
 func TestPeerLedgerTellsWhatIsMissing(t *testing.T) {
 	b := peers.Mosquitto(t, unlimited)
 	proxy := brokertest.StartProxy(t, hostPort(b))
@@ -32,11 +33,14 @@ func TestPeerLedgerTellsWhatIsMissing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	seen, tags, total := &observer{t: t}, plant("log"), uint64(0)
+	seen, tags, total := &observer{t: t}, plant("normal", "bulk", "alarm"), uint64(0)
+	tags[1].Class, tags[2].Class = tag.ClassBulk, tag.ClassAlarm
+	pump := tags[0].Device
+	tags[1].Device = &tag.Device{Name: "meter", Link: pump.Link, Tags: tags[1:2]}
 	seen.observe(b.URL())
 	add := func(n int) {
 		for range n {
-			if err := buf.Append([]tag.Sample{{Tag: tags[0], Value: noise(), Time: time.Now()}}); err != nil {
+			if err := buf.Append([]tag.Sample{{Tag: tags[total%3], Value: noise(), Time: time.Now()}}); err != nil {
 				t.Fatal(err)
 			}
 			total++
@@ -45,7 +49,7 @@ func TestPeerLedgerTellsWhatIsMissing(t *testing.T) {
 	r := start(t, newSource(t), func(_ *Config, d *Deps) {
 		d.Reader = reader
 		d.ledgerTime = 50 * time.Millisecond
-		d.Ledger = func() Ledger { s := buf.Stats(); return LedgerOf(&s.Readers[0]) }
+		d.Ledger = func() Ledger { s := buf.Stats(); return LedgerOf(&s.Readers[0], buf.Drops()) }
 	}, proxy.URL())
 	account := func() buffer.ReaderStats { return buf.Stats().Readers[0] }
 	add(100)
@@ -53,10 +57,10 @@ func TestPeerLedgerTellsWhatIsMissing(t *testing.T) {
 	r.eventually("a ledger", func() bool { l, ok := seen.ledger(); return ok && l.Delivered == 100 && l.Missing == 0 })
 	proxy.Refuse(true)
 	proxy.Kill()
-	for account().Dropped["max bytes"] == 0 {
+	for account().Classes[tag.ClassNormal].Dropped["max bytes"] == 0 { // bulk goes first
 		add(1000)
 	}
-	add(2000)
+	add(1000)
 	// What is dropped while it is on its way counts as dropped, and arrives:
 	// the buffer has to be done with it before the broker is back.
 	if err := buf.Sync(t.Context()); err != nil {
@@ -80,6 +84,22 @@ func TestPeerLedgerTellsWhatIsMissing(t *testing.T) {
 	got := uint64(len(seen.numbers()))
 	if l.Missing == 0 || l.Missing != total-got || l.Dropped["max bytes"] != l.Missing || l.Gateway != "gw" || l.Epoch != 7 {
 		t.Errorf("ledger %+v: %d samples were produced and %d arrived", l, total, got)
+	}
+	st := account()
+	byClass, byDevice := map[string]uint64{}, map[string]uint64{}
+	for _, d := range l.Drops {
+		byClass[d.Class] += d.Samples
+		for name, n := range d.Devices {
+			byDevice[name] += n
+		}
+		if d.Reason != "max bytes" || d.FirstSeq == 0 || d.LastSeq-d.FirstSeq+1 < d.Samples {
+			t.Errorf("record %+v", d)
+		}
+	}
+	normal, bulk := st.Classes[tag.ClassNormal].Dropped["max bytes"], st.Classes[tag.ClassBulk].Dropped["max bytes"]
+	if bulk == 0 || byClass["normal"] != normal || byClass["bulk"] != bulk || byClass["alarm"] != 0 || normal+bulk != l.Missing ||
+		byDevice["pump"] != normal || byDevice["meter"] != bulk {
+		t.Errorf("records of %v and %v, want %d of normal and pump, %d of bulk and meter", byClass, byDevice, normal, bulk)
 	}
 	if err := r.stop(); err != nil {
 		t.Error(err)

@@ -125,7 +125,7 @@ func timeDrain(buf *buffer.Buffer, r *buffer.Reader, app pace) (p pace, err erro
 }
 
 // settle settles what was handed out.
-func settle(r *buffer.Reader, entries []buffer.Entry) { r.Settle(entries[len(entries)-1].Seq) }
+func settle(r *buffer.Reader, entries []buffer.Entry) { r.Settle(entries[len(entries)-1].Turn) }
 
 func allocations() uint64 {
 	var m runtime.MemStats

@@ -177,6 +177,9 @@ func (l *Log) putGap(to uint64) {
 			FirstSeq: g.FirstSeq, LastSeq: g.LastSeq, Oldest: now, Newest: now,
 		})
 		l.store.PutGap(g, d.Append(nil))
+		l.c.Mu.Lock()
+		l.tellDropsLocked()
+		l.c.Mu.Unlock()
 	}
 }
 

@@ -42,5 +42,9 @@ func (g *ledger) frames() (frames [][]byte) {
 	return frames
 }
 
-// Drops returns the last 64 drops, oldest first, and belongs to the writer.
-func (l *Log) Drops() []frame.Drop { return slices.Clone(l.w.ledger.drops) }
+// DropsLocked returns the last 64 drops, oldest first. They are to be read
+// only.
+func (l *Log) DropsLocked() []frame.Drop { return l.drops }
+
+// tellDropsLocked lets everybody see what the writer has noted.
+func (l *Log) tellDropsLocked() { l.drops = slices.Clone(l.w.ledger.drops) }

@@ -81,7 +81,8 @@ type Log struct {
 	book     account.Book
 	known    bool // the readers of earlier runs are known
 	health   health
-	clockNew bool // a change of the clock is not written yet
+	drops    []frame.Drop // what the ledger had when it was last changed; replaced, never changed
+	clockNew bool         // a change of the clock is not written yet
 	appended struct{ skipped, oversized uint64 }
 }
 
@@ -154,6 +155,9 @@ func (l *Log) RemoveLocked(a *account.Account, reason string) uint64 {
 
 // KnownLocked says that the readers of earlier runs are known.
 func (l *Log) KnownLocked() bool { return l.known }
+
+// DoubtLocked says that the readers of earlier runs are not known after all.
+func (l *Log) DoubtLocked() { l.known = false }
 
 // OrdLocked is the number of samples appended to the log.
 func (l *Log) OrdLocked() uint64 { return l.q.Ord() }

@@ -46,7 +46,7 @@ func Open(c *Common, o Options, id uint64) (*Log, error) {
 	for _, d := range t.Drops {
 		l.w.ledger.last = max(l.w.ledger.last, d.ID)
 	}
-	l.w.ledger.drops = t.Drops
+	l.w.ledger.drops, l.drops = t.Drops, slices.Clone(t.Drops)
 	l.q = queue.New(c.FS, o.RuntimeDir, o.Ring, &c.Counters, c.Log)
 	c.Mu.Lock()
 	defer c.Mu.Unlock()

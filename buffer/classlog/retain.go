@@ -104,6 +104,7 @@ func (l *Log) Retire(x store.Extent, reason string) {
 	}
 	l.c.Mu.Lock()
 	defer l.c.Mu.Unlock()
+	l.tellDropsLocked()
 	l.book.Lost(x.From, x.To, reason)
 	for _, a := range l.book.Accounts {
 		a.DropTo(x.To, reason)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"math/rand/v2"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	"fieldferry/buffer/frame"
+	"fieldferry/buffer/planttest"
 	"fieldferry/tag"
 )
 
@@ -98,12 +98,12 @@ func TestRowsComeBack(t *testing.T) {
 		t.Errorf("columns were never shorter: %v", used)
 	}
 	for _, g := range generators {
-		for plant := newPlant(g.tag); plant.round < 20; {
-			rows := plant.next()
+		for plant := newPlant(g.kind); plant.round < 20; {
+			rows := plant.rows()
 			codec, out := p.Pack(rows, plantTags, noRef)
 			back, err := u.Unpack(codec, out, len(rows), plantTags, noRef)
 			if err != nil || codec != Zstd || !bytes.Equal(back, rows) {
-				t.Fatalf("%s, round %d: codec %d, %v", g.name, plant.round, codec, err)
+				t.Fatalf("%s, round %d: codec %d, %v", g.kind, plant.round, codec, err)
 			}
 		}
 	}
@@ -133,7 +133,7 @@ func TestRowsThatStay(t *testing.T) {
 // error or in rows of the right length, and never in more memory.
 func TestCorruptColumns(t *testing.T) {
 	u := new(Unpacker)
-	rows := newPlant(realisticTag).next()
+	rows := newPlant(planttest.Realistic).rows()
 	codec, out := NewPacker().Pack(rows, plantTags, noRef)
 	out = bytes.Clone(out)
 	for i := range out {
@@ -154,13 +154,19 @@ func TestCorruptColumns(t *testing.T) {
 // TestLast: the reference of a tag is its last value, so that a value that
 // stays the same takes nothing in the next block.
 func TestLast(t *testing.T) {
-	p, plant := NewPacker(), newPlant(func(_ *rand.Rand, i int) func() tag.Value {
-		return func() tag.Value { return tag.Float64(float64(i) + 0.25) }
-	})
+	p, plant := NewPacker(), newPlant(planttest.Regular)
+	of := plant.next
+	plant.next = func(dst []tag.Sample) []tag.Sample {
+		dst = of(dst)
+		for i := range dst {
+			dst[i].Value = tag.Float64(float64(i) + 0.25)
+		}
+		return dst
+	}
 	last := map[uint32]Ref{}
 	var sizes [2]int
 	for i := range sizes {
-		_, out := p.Pack(plant.next(), plantTags, func(id uint32) Ref { return last[id] })
+		_, out := p.Pack(plant.rows(), plantTags, func(id uint32) Ref { return last[id] })
 		sizes[i] = len(out)
 		for id := range uint32(plantTags) {
 			last[id+1] = p.Last(id + 1)
@@ -177,37 +183,36 @@ func TestLast(t *testing.T) {
 // TestBytesPerSample holds the figures that BenchmarkPack prints, with room.
 func TestBytesPerSample(t *testing.T) {
 	for _, g := range generators {
-		perSample, _ := measure(g.tag, 10*time.Minute, nil)
+		perSample, _ := measure(g.kind, 10*time.Minute, nil)
 		if perSample > g.most {
-			t.Errorf("%s: %.2f bytes per sample, want %.1f at most", g.name, perSample, g.most)
+			t.Errorf("%s: %.2f bytes per sample, want %.1f at most", g.kind, perSample, g.most)
 		}
 	}
 }
 
 var generators = []struct {
-	name string
-	tag  func(rnd *rand.Rand, i int) func() tag.Value
+	kind planttest.Kind
 	most float64
-}{{"regular", regularTag, 1.5}, {"realistic", realisticTag, 3}, {"noise", noiseTag, 8}}
+}{{planttest.Regular, 1.5}, {planttest.Realistic, 3}, {planttest.Noise, 8}}
 
 // measure packs 60 blocks of one sample per tag, so long after the dictionary
 // with their reference values was written, and returns the bytes per sample on
 // disk with the headers of the blocks.
-func measure(of func(rnd *rand.Rand, i int) func() tag.Value, after time.Duration, keep func(rows []byte)) (perSample float64, refs func(uint32) Ref) {
+func measure(of planttest.Kind, after time.Duration, keep func(rows []byte)) (perSample float64, refs func(uint32) Ref) {
 	const header = 64
 	p, plant := NewPacker(), newPlant(of)
-	p.Pack(plant.next(), plantTags, noRef)
+	p.Pack(plant.rows(), plantTags, noRef)
 	base := make([]Ref, plantTags+1)
 	for id := range base {
 		base[id] = p.Last(uint32(id))
 	}
 	refs = func(id uint32) Ref { return base[id] }
 	for range int(after / time.Second) {
-		plant.next()
+		plant.rows()
 	}
 	bytes, blocks := 0, 60
 	for range blocks {
-		rows := plant.next()
+		rows := plant.rows()
 		_, out := p.Pack(rows, plantTags, refs)
 		bytes += header + (len(out)+7)&^7
 		if keep != nil {
@@ -220,7 +225,7 @@ func measure(of func(rnd *rand.Rand, i int) func() tag.Value, after time.Duratio
 func FuzzUnpack(f *testing.F) {
 	u := new(Unpacker)
 	for _, g := range generators {
-		rows := newPlant(g.tag).next()
+		rows := newPlant(g.kind).rows()
 		codec, out := NewPacker().Pack(rows, plantTags, noRef)
 		f.Add(byte(codec), bytes.Clone(out), len(rows), plantTags, uint64(7))
 	}
@@ -250,7 +255,7 @@ func FuzzUnpack(f *testing.F) {
 func FuzzPack(f *testing.F) {
 	p, u := NewPacker(), new(Unpacker)
 	f.Add(encodeFew(), 9, uint64(1))
-	f.Add(newPlant(realisticTag).next(), plantTags, uint64(0))
+	f.Add(newPlant(planttest.Realistic).rows(), plantTags, uint64(0))
 	f.Fuzz(func(t *testing.T, rows []byte, count int, ref uint64) {
 		if len(rows) > 64<<10 || count < 0 {
 			return
@@ -279,9 +284,9 @@ func BenchmarkPack(b *testing.B) {
 	for _, g := range generators {
 		for _, after := range []time.Duration{time.Minute, 10 * time.Minute, time.Hour} {
 			var blocks [][]byte
-			perSample, refs := measure(g.tag, after, func(rows []byte) { blocks = append(blocks, rows) })
+			perSample, refs := measure(g.kind, after, func(rows []byte) { blocks = append(blocks, rows) })
 			p := NewPacker()
-			b.Run(fmt.Sprint(g.name, "/", after), func(b *testing.B) {
+			b.Run(fmt.Sprint(g.kind, "/", after), func(b *testing.B) {
 				b.ReportAllocs()
 				for i := 0; b.Loop(); i++ {
 					p.Pack(blocks[i%len(blocks)], plantTags, refs)
@@ -296,10 +301,10 @@ func BenchmarkPack(b *testing.B) {
 func BenchmarkUnpack(b *testing.B) {
 	for _, g := range generators {
 		var rows []byte
-		_, refs := measure(g.tag, 10*time.Minute, func(r []byte) { rows = r })
+		_, refs := measure(g.kind, 10*time.Minute, func(r []byte) { rows = r })
 		u := new(Unpacker)
 		codec, out := NewPacker().Pack(rows, plantTags, refs)
-		b.Run(g.name, func(b *testing.B) {
+		b.Run(string(g.kind), func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				if _, err := u.Unpack(codec, out, len(rows), plantTags, refs); err != nil {

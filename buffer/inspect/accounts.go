@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"fieldferry/buffer/frame"
+	"fieldferry/buffer/inspect/counts"
 	"fieldferry/buffer/segment"
 )
 
@@ -26,26 +27,10 @@ func (v *verifier) meta(b *segment.Block) {
 		v.drop(b, &v.book.fresh[i])
 	}
 	for _, c := range before {
-		if now := number(v.book.dropped, c.Reason); now < c.N && !v.hurt {
+		if now := counts.Of(v.book.dropped, c.Reason); now < c.N && !v.hurt {
 			v.at(Fault, b.Off, 0, "the log has counted %d samples as dropped (%s), and now only %d", c.N, c.Reason, now)
 		}
 	}
-}
-
-func number(cs []frame.Count, reason string) (n uint64) {
-	for _, c := range cs {
-		if c.Reason == reason {
-			n += c.N
-		}
-	}
-	return n
-}
-
-func sum(cs []frame.Count) (n uint64) {
-	for _, c := range cs {
-		n += c.N
-	}
-	return n
 }
 
 // aheadOf is how many samples beyond its position a reader has settled.
@@ -60,9 +45,9 @@ func aheadOf(r *frame.Reader) (n uint64) {
 // beyond the samples before it, and that nothing in it goes back.
 func (v *verifier) account(b *segment.Block, r *frame.Reader) {
 	ahead := aheadOf(r)
-	if got := r.Start + r.Delivered + r.Filtered + sum(r.Dropped) + sum(r.PutAside); got != r.Ord+ahead {
+	if got := r.Start + r.Delivered + r.Filtered + counts.Sum(r.Dropped) + counts.Sum(r.PutAside); got != r.Ord+ahead {
 		v.at(Fault, b.Off, 0, "the account of the reader %q does not add up: start %d + delivered %d + filtered %d + dropped %d + put aside %d = %d, but its position is %d, with %d settled ahead of it",
-			r.Name, r.Start, r.Delivered, r.Filtered, sum(r.Dropped), sum(r.PutAside), got, r.Ord, ahead)
+			r.Name, r.Start, r.Delivered, r.Filtered, counts.Sum(r.Dropped), counts.Sum(r.PutAside), got, r.Ord, ahead)
 	}
 	end := r.Ord
 	for _, g := range r.Ahead {
@@ -95,7 +80,7 @@ func backwards(old, r *frame.Reader) string {
 		{"position", old.Ord, r.Ord},
 		{"delivered", old.Delivered, r.Delivered},
 		{"filtered", old.Filtered, r.Filtered},
-		{"put aside", sum(old.PutAside), sum(r.PutAside)},
+		{"put aside", counts.Sum(old.PutAside), counts.Sum(r.PutAside)},
 	} {
 		if n.now < n.was {
 			return fmt.Sprintf("%s %d after %d", n.name, n.now, n.was)
@@ -111,14 +96,14 @@ func (v *verifier) drop(b *segment.Block, d *frame.Drop) {
 	v.dropped[d.Reason] += n
 	text := fmt.Sprintf("recorded: %d samples were dropped before every reader had them (%s), sequence numbers %d to %d", n, d.Reason, d.FirstSeq, d.LastSeq)
 	if len(d.Devices) > 0 {
-		text += ", of " + list(d.Devices)
+		text += ", of " + counts.List(d.Devices)
 	}
 	v.at(Loss, b.Off, n, "%s", text)
 	switch {
 	case n == 0, d.To < d.From, n > d.To-d.From, d.LastSeq < d.FirstSeq, d.LastSeq-d.FirstSeq+1 < n && d.FirstSeq > 0:
 		v.at(Fault, b.Off, 0, "the record of a drop is not possible: %d samples with the sequence numbers %d to %d", n, d.FirstSeq, d.LastSeq)
-	case sum(d.Devices) > n:
-		v.at(Fault, b.Off, 0, "the record of a drop of %d samples names devices with %d", n, sum(d.Devices))
+	case counts.Sum(d.Devices) > n:
+		v.at(Fault, b.Off, 0, "the record of a drop of %d samples names devices with %d", n, counts.Sum(d.Devices))
 	}
 }
 
@@ -157,7 +142,7 @@ func (v *verifier) finish() {
 	}
 	v.sum.Damaged += most
 	for reason, n := range v.dropped {
-		if total := number(t.Dropped, reason); total < n && t.Clean && !v.cut {
+		if total := counts.Of(t.Dropped, reason); total < n && t.Clean && !v.cut {
 			v.find(Finding{Level: Fault, File: v.log.dir, Offset: -1, Text: fmt.Sprintf("%d samples are recorded as dropped (%s), but only %d are counted", n, reason, total)})
 		}
 	}

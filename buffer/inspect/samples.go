@@ -4,6 +4,7 @@ import (
 	"context"
 	"strconv"
 
+	"fieldferry/buffer/clock"
 	"fieldferry/buffer/disk"
 	"fieldferry/buffer/frame"
 	"fieldferry/buffer/inspect/filter"
@@ -21,7 +22,8 @@ type Sample struct {
 	N      uint64 // of the tag's samples; 0 where the dictionary does not say
 	Class  string // of its log
 	File   string
-	Sample tag.Sample // Tag is never nil
+	Clock  clock.Trust // what Sample.Time is worth; where the clock was set later it is repaired
+	Sample tag.Sample  // Tag is never nil
 }
 
 // Lost is what could not be read on the way.
@@ -34,13 +36,17 @@ type Lost struct {
 // Samples calls use for each wanted sample, in the order of the sequence
 // numbers, and returns its error if there is one. It goes on past damage.
 func (d *Dir) Samples(ctx context.Context, f Filter, use func(*Sample) error) (Lost, error) {
+	clocks, err := d.clocks(ctx)
+	if err != nil {
+		return Lost{}, err
+	}
 	m := &merge{}
 	for _, l := range d.Logs {
 		segs := l.Segments
 		if f.Aside {
 			segs = withAside(l)
 		}
-		m.streams = append(m.streams, &stream{d: d, ctx: ctx, filter: &f, segs: segs, class: l.Class})
+		m.streams = append(m.streams, &stream{d: d, ctx: ctx, filter: &f, segs: segs, class: l.Class, clocks: clocks})
 	}
 	defer m.close()
 	for {
@@ -54,6 +60,20 @@ func (d *Dir) Samples(ctx context.Context, f Filter, use func(*Sample) error) (L
 			}
 		}
 	}
+}
+
+// clocks is what all logs together know of the machine's clock: each has what
+// was known when it was last written.
+func (d *Dir) clocks(ctx context.Context) (*clock.Table, error) {
+	all := &clock.Table{}
+	for _, l := range d.Logs {
+		t, err := d.Tail(ctx, l)
+		if err != nil {
+			return nil, err
+		}
+		all.Merge(&t.clocks)
+	}
+	return all, nil
 }
 
 // withAside puts the files that were set aside in front of, or between, the
@@ -116,6 +136,7 @@ type stream struct {
 	filter *Filter
 	class  string
 	segs   []*Segment // still to be read, the present one first
+	clocks *clock.Table
 
 	sample Sample
 	has    bool // sample is one that was not taken
@@ -125,6 +146,7 @@ type stream struct {
 	scan   *segment.Scanner
 	names  names
 	epoch  uint32
+	span   clock.Span // what times are worth in the present block
 	rows   frame.Rows
 	row    frame.Row
 	expect uint64 // count of the sample that comes next
@@ -213,7 +235,7 @@ func (s *stream) block() {
 			s.pass(b.End())
 			return
 		}
-		s.rows, s.epoch = rows, b.Epoch
+		s.rows, s.epoch, s.span = rows, b.Epoch, s.clocks.At(b.Time)
 	}
 }
 
@@ -246,6 +268,7 @@ func (s *stream) decode() {
 		}
 	}
 	s.sample = Sample{Seq: s.row.Seq, Epoch: s.epoch, N: s.names.number(&s.row), Class: s.class, File: seg.File, Sample: s.row.Sample}
+	s.sample.Clock = s.span.Repair(&s.sample.Sample)
 	s.has = true
 }
 

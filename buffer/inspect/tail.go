@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"fieldferry/buffer/clock"
 	"fieldferry/buffer/frame"
 	"fieldferry/buffer/segment"
 )
@@ -21,6 +22,8 @@ type Tail struct {
 	Dropped []frame.Count // samples gone before every reader had them, since the log was made
 	Drops   []frame.Drop  // the records of them that are still there, oldest first
 	Now     time.Duration // the log's own time of the last thing written
+
+	clocks clock.Table
 }
 
 // Reader is the account of one reader as it was last durable.
@@ -91,6 +94,7 @@ type ledger struct {
 	fresh       []frame.Drop // of the last block taken, for the first time
 	snapshot    bool
 	wanted      uint32
+	clocks      clock.Table
 }
 
 // dropKey names a drop: it may be written again in a later snapshot.
@@ -134,8 +138,11 @@ func (l *ledger) take(b *segment.Block) (accounts []frame.Reader, err error) {
 			l.gap(frame.Gap{From: d.From, To: d.To, LastSeq: d.LastSeq, Reason: d.Reason})
 			l.record(d)
 		},
-		Skip:  l.gap,
-		Clock: func(c *frame.Clock) { l.snapshot, l.wanted, l.now = true, wanted, max(l.now, c.Log) },
+		Skip: l.gap,
+		Clock: func(c *frame.Clock) {
+			l.clocks.Note(*c)
+			l.snapshot, l.wanted, l.now = true, wanted, max(l.now, c.Log)
+		},
 		State: func(s *frame.State) { l.dropped, wanted = s.Dropped, s.Readers },
 		Footer: func(f *frame.Footer) {
 			l.count, l.next = max(l.count, f.EndOrd), max(l.next, f.NextSeq)
@@ -167,7 +174,7 @@ func (l *ledger) complete() bool { return l.snapshot && len(l.readers) >= int(l.
 func (l *ledger) tail() Tail {
 	t := Tail{
 		Count: l.count, Next: l.next, Epoch: l.epoch, Clean: l.clean, Known: l.complete(), Now: l.now,
-		Dropped: l.dropped, Drops: l.drops,
+		Dropped: l.dropped, Drops: l.drops, clocks: l.clocks,
 	}
 	for _, r := range l.readers {
 		t.Count = max(t.Count, r.Ord)

@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"strings"
 
 	"fieldferry/buffer/frame"
 	"fieldferry/buffer/segment"
@@ -331,17 +330,4 @@ func (v *verifier) zeros(from, to int64) bool {
 		}
 	}
 	return true
-}
-
-// list writes counts as "a 5, b 7".
-func list(cs []frame.Count) string {
-	var words []string
-	for _, c := range cs {
-		name := c.Reason
-		if name == "" {
-			name = "others"
-		}
-		words = append(words, fmt.Sprintf("%s %d", name, c.N))
-	}
-	return strings.Join(words, ", ")
 }

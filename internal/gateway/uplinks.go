@@ -58,12 +58,12 @@ func (g *Gateway) startUplink(cfg *configs.Gateway, c mqtt.Config) (*uplinkPart,
 	return p, nil
 }
 
-// ledger is the account of an uplink's reader.
+// ledger is the account of an uplink's reader, with the buffer's latest drops.
 func (g *Gateway) ledger(uplink string) mqtt.Ledger {
 	s := g.buffer.Stats()
 	for i := range s.Readers {
 		if s.Readers[i].Name == uplink {
-			return mqtt.LedgerOf(&s.Readers[i])
+			return mqtt.LedgerOf(&s.Readers[i], g.buffer.Drops())
 		}
 	}
 	return mqtt.Ledger{}

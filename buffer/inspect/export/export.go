@@ -19,6 +19,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"fieldferry/buffer/clock"
 	"fieldferry/buffer/inspect"
 	"fieldferry/tag"
 )
@@ -49,11 +50,11 @@ func New(out io.Writer, f Format) (*Writer, error) {
 	head := ""
 	switch f {
 	case CSV:
-		w.append, head = appendCSV, "seq,epoch,class,time,device,tag,type,value,unit,quality,reason,read,link\n"
+		w.append, head = appendCSV, "seq,epoch,class,time,device,tag,type,value,unit,quality,reason,n,clock,read,link\n"
 	case JSONLines:
 		w.append = appendJSON
 	case Columns:
-		w.append, head = appendColumns, fmt.Sprintf("%12s  %-30s  %-32s  %-24s  %s\n", "SEQ", "TIME", "TAG", "VALUE", "QUALITY")
+		w.append, head = appendColumns, fmt.Sprintf("%12s  %10s  %-30s  %-32s  %-24s  %s\n", "SEQ", "N", "TIME", "TAG", "VALUE", "QUALITY")
 	default:
 		return nil, fmt.Errorf("unknown format %q: use %s or %s", string(f), CSV, JSONLines)
 	}
@@ -100,6 +101,8 @@ func appendCSV(dst []byte, s *inspect.Sample) []byte {
 	dst = appendCell(dst, t.Unit)
 	dst = appendCell(dst, s.Sample.Quality.Level.String())
 	dst = appendCell(dst, s.Sample.Quality.Reason)
+	dst = strconv.AppendUint(append(dst, ','), s.N, 10)
+	dst = appendCell(dst, s.Clock.String())
 	dst = strconv.AppendUint(append(dst, ','), s.Sample.Read, 10)
 	dst = appendCell(dst, t.Device.Link.Name)
 	return append(dst, '\n')
@@ -137,6 +140,10 @@ func appendJSON(dst []byte, s *inspect.Sample) []byte {
 	if s.Sample.Quality.Reason != "" {
 		dst = appendText(append(dst, `,"reason":`...), s.Sample.Quality.Reason)
 	}
+	dst = strconv.AppendUint(append(dst, `,"n":`...), s.N, 10)
+	if s.Clock != clock.Trusted {
+		dst = appendText(append(dst, `,"clock":`...), s.Clock.String())
+	}
 	dst = strconv.AppendUint(append(dst, `,"read":`...), s.Sample.Read, 10)
 	if t.Device.Link.Name != "" {
 		dst = appendText(append(dst, `,"link":`...), t.Device.Link.Name)
@@ -173,7 +180,11 @@ func appendColumns(dst []byte, s *inspect.Sample) []byte {
 	if s.Sample.Tag.Unit != "" && s.Sample.Value.Numeric() {
 		v += " " + s.Sample.Tag.Unit
 	}
-	return fmt.Appendf(dst, "%12d  %-30s  %-32s  %-24s  %s\n", s.Seq, appendTime(nil, s.Sample.Time), printable(s.Sample.Tag.Path()), printable(v), printable(s.Sample.Quality.String()))
+	quality := s.Sample.Quality.String()
+	if s.Clock != clock.Trusted {
+		quality += ", clock " + s.Clock.String()
+	}
+	return fmt.Appendf(dst, "%12d  %10d  %-30s  %-32s  %-24s  %s\n", s.Seq, s.N, appendTime(nil, s.Sample.Time), printable(s.Sample.Tag.Path()), printable(v), printable(quality))
 }
 
 // longest is how much of a text a column shows.

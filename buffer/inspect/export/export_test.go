@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"fieldferry/buffer/clock"
 	"fieldferry/buffer/inspect"
 	"fieldferry/tag"
 )
@@ -25,7 +26,7 @@ var awkward = []tag.Value{
 func sampleOf(v tag.Value) *inspect.Sample {
 	tg := &tag.Tag{Name: `t"1`, Unit: "°C,", Device: &tag.Device{Name: "press\n2", Link: &tag.Link{Name: "line1"}}}
 	return &inspect.Sample{
-		Seq: math.MaxUint64, Epoch: 3, Class: "alarm",
+		Seq: math.MaxUint64, Epoch: 3, N: 12, Clock: clock.Unsynced, Class: "alarm",
 		Sample: tag.Sample{Tag: tg, Value: v, Quality: tag.BadFor("why, \"so\""), Time: time.Date(2026, 11, 20, 8, 0, 0, 1, time.UTC), Read: math.MaxUint64},
 	}
 }
@@ -93,7 +94,7 @@ func TestCSVReadsBack(t *testing.T) {
 	if err != nil || len(rows) != len(awkward)+1 {
 		t.Fatalf("%d rows: %v", len(rows), err)
 	}
-	want := []string{"18446744073709551615", "3", "alarm", "2026-11-20T08:00:00.000000001Z", "press\n2", `t"1`, "", "", "°C,", "bad", `why, "so"`, "18446744073709551615", "line1"}
+	want := []string{"18446744073709551615", "3", "alarm", "2026-11-20T08:00:00.000000001Z", "press\n2", `t"1`, "", "", "°C,", "bad", `why, "so"`, "12", "unsynced", "18446744073709551615", "line1"}
 	for i, v := range awkward {
 		row := rows[i+1]
 		if text := strings.ReplaceAll(v.String(), "\r\n", "\n"); v.Kind() == tag.KindString { // as package csv reads line ends
@@ -117,10 +118,11 @@ func TestJSONReadsBack(t *testing.T) {
 	}
 	for i, v := range awkward {
 		var got struct {
-			Seq, Read                                             uint64
-			Time                                                  time.Time
-			Class, Device, Tag, Type, Unit, Quality, Reason, Link string
-			Value                                                 json.RawMessage
+			Seq, Read                                                    uint64
+			Time                                                         time.Time
+			Class, Device, Tag, Type, Unit, Quality, Reason, Link, Clock string
+			N                                                            uint64
+			Value                                                        json.RawMessage
 		}
 		if err := json.Unmarshal([]byte(lines[i]), &got); err != nil {
 			t.Errorf("%s: %v", lines[i], err)
@@ -137,7 +139,7 @@ func TestJSONReadsBack(t *testing.T) {
 		}
 		s := sampleOf(v).Sample
 		if got.Seq != math.MaxUint64 || got.Read != s.Read || !got.Time.Equal(s.Time) || got.Device != s.Tag.Device.Name || got.Tag != s.Tag.Name ||
-			got.Unit != s.Tag.Unit || got.Quality != "bad" || got.Reason != s.Quality.Reason || got.Class != "alarm" || got.Link != "line1" {
+			got.Unit != s.Tag.Unit || got.Quality != "bad" || got.Reason != s.Quality.Reason || got.Class != "alarm" || got.Link != "line1" || got.Clock != "unsynced" || got.N != 12 {
 			t.Errorf("%v: got %+v", v, got)
 		}
 	}
