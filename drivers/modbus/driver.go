@@ -78,12 +78,16 @@ func newConn(link exchanger, log *slog.Logger, s poll.Setup) *conn {
 	return &conn{link: link, log: log, line: poll.New(s), writers: map[*tag.Device]*write.Writer{}, chains: map[*tag.Device]*sunspec.Chain{}}
 }
 
-// char is how long one character takes on a serial port; 0 on TCP.
+// char is how long one byte takes on a serial port, two characters of it in
+// ASCII; 0 on TCP.
 func (d *driver) char(l *tag.Link) time.Duration {
 	if e, fault := d.endpoint(l.Endpoint); fault != nil || e.port == "" {
 		return 0
 	}
 	char, _ := of(l.Options, d.lineDefaults).Serial.Timing()
+	if d.framing == overASCII {
+		char *= 2
+	}
 	return char
 }
 
