@@ -183,6 +183,7 @@ func (l *Line) believe(x *exchange, reply wire.Reply, adu []byte) (wire.Reply, *
 	if !l.mem.late.withdraw(x.unit, x.req) {
 		l.mem.doubled(l.mem.copies.age, time.Now(), l.o.LateWindow)
 		l.Counters.BadFrames.Add(1)
+		l.copied(x.unit)
 		return wire.Reply{}, &frame.Error{Kind: frame.BadFrame, Sent: true, Err: errCopy}
 	}
 	l.mem.copies.alike(x.unit, x.req, adu)

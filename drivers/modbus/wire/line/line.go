@@ -29,9 +29,10 @@ type Options struct {
 	LateWindow time.Duration // how long an answer may still come after its timeout; default three timeouts, at least 1 s
 	Turnaround time.Duration // that all devices have for a broadcast; default 200 ms
 	Echo       Echo
-	Longest    Longest // how far a read may be lengthened; nil: as far as the standard allows
-	GiveUp     bool    // end the line when all its units are silent: a TCP connection may be dead, a serial port is not
-	Memory     *Memory // what is to be known of the line when it is opened again; default none
+	Copied     func(unit byte) // is told of every answer that comes twice, by the goroutine of an Exchange; must not block; nil: nobody
+	Longest    Longest         // how far a read may be lengthened; nil: as far as the standard allows
+	GiveUp     bool            // end the line when all its units are silent: a TCP connection may be dead, a serial port is not
+	Memory     *Memory         // what is to be known of the line when it is opened again; default none
 }
 
 // Longest says how many registers or bits the line may ask a unit for, from the

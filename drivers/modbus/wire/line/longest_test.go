@@ -3,6 +3,7 @@ package line
 import (
 	"fmt"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"fieldferry/drivers/modbus/frame"
@@ -40,6 +41,7 @@ func TestNothingBehindIsTouched(t *testing.T) {
 							good++
 						}
 						time.Sleep(timeout)
+						synctest.Wait() // what was to come by now has
 					}
 					// A late answer costs its own read and those of its window.
 					if good < 90 {
