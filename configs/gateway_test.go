@@ -310,7 +310,7 @@ func TestPrintFaults(t *testing.T) {
 	if err := configs.WriteText(&text, "conf", nil, faults); err != nil {
 		t.Fatal(err)
 	}
-	if err := configs.WriteJSON(&js, nil, faults[1:]); err != nil {
+	if err := configs.WriteJSON(&js, nil, faults[1:], nil); err != nil {
 		t.Fatal(err)
 	}
 	const wantText = "conf/tagmap.yaml:1:8: links: links are a list (begin each item with \"- \")\n" +

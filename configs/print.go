@@ -63,8 +63,9 @@ func count(n int, word string) string {
 }
 
 // WriteJSON writes what `check --json` prints: one object with ok, faults and
-// warnings, and with version and the numbers of things when all is well.
-func WriteJSON(w io.Writer, g *Gateway, faults Faults) error {
+// warnings, and with version, the numbers of things and the bus time of each
+// link, in words, when all is well.
+func WriteJSON(w io.Writer, g *Gateway, faults Faults, busTimes []string) error {
 	out := struct {
 		OK       bool           `json:"ok"`
 		Faults   []Fault        `json:"faults"`
@@ -72,7 +73,8 @@ func WriteJSON(w io.Writer, g *Gateway, faults Faults) error {
 		Version  string         `json:"version,omitempty"`
 		Counts   map[string]int `json:"counts,omitempty"`
 		Disabled []string       `json:"disabled,omitempty"`
-	}{OK: g != nil, Faults: slices.Concat([]Fault{}, faults), Warnings: []Fault{}}
+		BusTimes []string       `json:"bus_times,omitempty"`
+	}{OK: g != nil, Faults: slices.Concat([]Fault{}, faults), Warnings: []Fault{}, BusTimes: busTimes}
 	if g != nil {
 		out.Warnings = slices.Concat(out.Warnings, g.Warnings)
 		out.Version, out.Disabled = g.Version, g.Disabled

@@ -60,6 +60,16 @@ type Fact struct {
 	Retry   time.Time // when it is tried again; zero: never
 }
 
+// Observer is a Driver that counts what it sees on a link beyond reads that
+// succeed or fail. Safe for concurrent use.
+type Observer interface {
+	// Observe tells what was seen on a link since the program began, over all
+	// of its connections: counts that only grow, by what was counted, such as
+	// late or noise_bytes, and in words what somebody should look at, none
+	// where nothing was noticed lately. It reads memory only.
+	Observe(l *tag.Link) (counts map[string]uint64, notes []string)
+}
+
 // String tells it to a person: "asked 1s, achievable 1.7s; meter07 costs 41 %".
 func (b BusTime) String() string {
 	if b.Asked == 0 {

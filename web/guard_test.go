@@ -255,6 +255,7 @@ func TestMetrics(t *testing.T) {
 	}
 	for _, want := range []string{
 		`fieldferry_link_up{link="line1"} 1`, `fieldferry_link_overruns_total{link="plc"} 214`, `fieldferry_link_cycle_seconds{link="plc"} 0.62`,
+		`fieldferry_link_seen_total{kind="late",link="line1"} 3`, `fieldferry_link_notes{link="line1"} 1`,
 		`fieldferry_device_up{device="meter05"} 0`, `fieldferry_device_up{device="meter06"} 1`, `fieldferry_uplink_up{uplink="plant"} 0`,
 		`fieldferry_uplink_pending_samples{uplink="plant"} 1742`, `fieldferry_buffer_bytes 3.27155712e+08`, `fieldferry_tags{quality="bad"} 20`,
 		`fieldferry_build_info{`, `go_goroutines `,

@@ -50,8 +50,12 @@ func (f checkFlags) run(c *cobra.Command, dir string) error {
 	if err != nil && !errors.As(err, &faults) {
 		return console.Failed(err)
 	}
+	var busTimes []string
+	if cfg != nil {
+		busTimes = gateway.BusTimes(cfg)
+	}
 	if f.json {
-		if err := configs.WriteJSON(out, cfg, faults); err != nil {
+		if err := configs.WriteJSON(out, cfg, faults, busTimes); err != nil {
 			return console.Failed(err)
 		}
 	} else {
@@ -60,10 +64,8 @@ func (f checkFlags) run(c *cobra.Command, dir string) error {
 			return console.Failed(err)
 		}
 		fmt.Fprint(out, console.SafeLines(text.String()))
-		if cfg != nil {
-			for _, line := range gateway.BusTimes(cfg) {
-				fmt.Fprintln(out, console.Safe(line))
-			}
+		for _, line := range busTimes {
+			fmt.Fprintln(out, console.Safe(line))
 		}
 	}
 	if len(faults) > 0 {

@@ -36,7 +36,8 @@ func TestSafe(t *testing.T) {
 func TestPrintStatusIsSafe(t *testing.T) {
 	raw, err := json.Marshal(map[string]any{
 		"health": map[string]string{"sentence": "1 of 1 devices is down"}, "fault": hostile,
-		"links":   []any{map[string]any{"name": hostile, "state": "up", "budget": hostile}},
+		"links": []any{map[string]any{"name": hostile, "state": "up", "budget": hostile,
+			"counts": []any{map[string]any{"name": "late" + hostile, "count": 7}, map[string]any{"name": "foreign", "count": 0}}, "notes": []string{"another master" + hostile}}},
 		"devices": []any{map[string]any{"name": "press", "state": "down", "error": hostile}},
 		"uplinks": []any{map[string]any{"name": "plant", "broker": hostile, "error": hostile, "dropped": []any{map[string]any{"reason": "max bytes", "samples": 5}}}},
 		"buffer":  map[string]any{"state": "down", "error": hostile, "bytes": 3 << 20},
@@ -48,8 +49,20 @@ func TestPrintStatusIsSafe(t *testing.T) {
 	if err := printStatus(&b, raw); err != nil {
 		t.Fatal(err)
 	}
-	if got := strings.ReplaceAll(b.String(), "\n", ""); strings.ContainsFunc(got, console.Dangerous) || strings.Count(b.String(), "\n") != 14 {
-		t.Errorf("got %q, want 14 lines without control characters", b.String())
+	if got := strings.ReplaceAll(b.String(), "\n", ""); strings.ContainsFunc(got, console.Dangerous) || strings.Count(b.String(), "\n") != 17 {
+		t.Errorf("got %q, want 17 lines without control characters", b.String())
+	}
+}
+
+func TestPrintStatusTellsWhatLinksHaveSeen(t *testing.T) {
+	const raw = `{"links": [{"name": "line1", "state": "up", "counts": [{"name": "damaged", "count": 2}, {"name": "late", "count": 0}, {"name": "noise_bytes", "count": 9}], "notes": ["another master asks on this line (unit 9, function 3)"]}]}`
+	var b strings.Builder
+	if err := printStatus(&b, json.RawMessage(raw)); err != nil {
+		t.Fatal(err)
+	}
+	const want = "\nline1 has seen 2 damaged, 9 noise bytes\nline1: warning: another master asks on this line (unit 9, function 3)\n"
+	if !strings.Contains(b.String(), want) {
+		t.Errorf("got\n%s\nwant in it\n%s", b.String(), want)
 	}
 }
 

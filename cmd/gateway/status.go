@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -50,6 +51,11 @@ type status struct {
 		Used     float64 `json:"used"`
 		Budget   string  `json:"budget"`
 		Overruns uint64  `json:"overruns"`
+		Counts   []struct {
+			Name  string `json:"name"`
+			Count uint64 `json:"count"`
+		} `json:"counts"`
+		Notes []string `json:"notes"`
 	} `json:"links"`
 	Devices []struct {
 		Name   string `json:"name"`
@@ -108,6 +114,7 @@ func printStatus(out io.Writer, raw json.RawMessage) error {
 	for _, l := range s.Links {
 		fmt.Fprintf(w, "%s\t%s\t%.0f %%\t%d\t%s\n", console.Safe(l.Name), console.Safe(l.State), 100*l.Used, l.Overruns, console.Safe(l.Budget))
 	}
+	printSeen(w, &s)
 	fmt.Fprintln(w, "\nDEVICE\tLINK\tSTATE\tFOR\tTAGS\tMISSED\tERROR")
 	for _, d := range s.Devices {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%d\t%s\n", console.Safe(d.Name), console.Safe(d.Link), console.Safe(d.State), ago(s.Now, d.Since), d.Tags, d.Missed, console.Safe(d.Error))
@@ -121,6 +128,24 @@ func printStatus(out io.Writer, raw json.RawMessage) error {
 	fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%d\t%d\t%s\n", console.Safe(b.State), mebibytes(uint64(b.Bytes)), mebibytes(uint64(b.MaxBytes)), ago(s.Now, b.Oldest),
 		mebibytes(b.Written), span(b.Syncs.Last), span(b.Syncs.Max), samples(b.Dropped), b.Aside, console.Safe(b.Error))
 	return w.Flush()
+}
+
+// printSeen tells what was counted on links, and what somebody should look at.
+func printSeen(w io.Writer, s *status) {
+	for _, l := range s.Links {
+		var parts []string
+		for _, c := range l.Counts {
+			if c.Count > 0 {
+				parts = append(parts, fmt.Sprintf("%d %s", c.Count, strings.ReplaceAll(c.Name, "_", " ")))
+			}
+		}
+		if len(parts) > 0 {
+			fmt.Fprintf(w, "\n%s has seen %s\n", console.Safe(l.Name), console.Safe(strings.Join(parts, ", ")))
+		}
+		for _, note := range l.Notes {
+			fmt.Fprintf(w, "%s: warning: %s\n", console.Safe(l.Name), console.Safe(note))
+		}
+	}
 }
 
 func samples(by []byCause) (n uint64) {

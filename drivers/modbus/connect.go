@@ -51,6 +51,7 @@ type past struct {
 	choice backup.Choice
 	tap    probe.Tap
 	others masters.Watch
+	seen   tally
 }
 
 func newDriver(f framing) *driver {
@@ -274,7 +275,7 @@ func (d *driver) openPort(ctx context.Context, l *tag.Link, e endpoint, m *past)
 // line is what a serial framing needs anywhere.
 func (d *driver) line(l *tag.Link, m *past) line.Options {
 	o := of(l.Options, d.lineDefaults)
-	w := line.Options{Options: o.wire(l, &m.tap), LateWindow: o.LateWindow, Echo: echoes[o.Echo], Memory: m.line}
+	w := line.Options{Options: o.wire(l, &m.tap), LateWindow: o.LateWindow, Echo: echoes[o.Echo], Memory: m.line, Longest: longest(l), Copied: m.others.Copied}
 	if d.framing == overASCII {
 		w.Framing = frame.SerialASCII
 	}

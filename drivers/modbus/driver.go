@@ -70,20 +70,26 @@ func (d *driver) Open(ctx context.Context, l *tag.Link, log *slog.Logger) (drive
 		return nil, fmt.Errorf("%w: %w", drivers.ErrLinkDown, err)
 	}
 	c := newConn(link, log, poll.Setup{Link: link, Log: log, Facts: d.store(l, log), Costs: d.prior(l), Depth: d.depth(l)})
+	c.seen = &d.pastOf(l).seen
+	c.seen.opened(link)
 	c.Prober = probe.Prober{Link: link, Tap: &d.pastOf(l).tap, Timeout: d.common(l).Timeout, Char: d.char(l)}
 	return c, nil
 }
 
 func newConn(link exchanger, log *slog.Logger, s poll.Setup) *conn {
-	return &conn{link: link, log: log, line: poll.New(s), writers: map[*tag.Device]*write.Writer{}, chains: map[*tag.Device]*sunspec.Chain{}}
+	return &conn{link: link, log: log, line: poll.New(s), seen: &tally{}, writers: map[*tag.Device]*write.Writer{}, chains: map[*tag.Device]*sunspec.Chain{}}
 }
 
-// char is how long one character takes on a serial port; 0 on TCP.
+// char is how long one byte takes on a serial port, two characters of it in
+// ASCII; 0 on TCP.
 func (d *driver) char(l *tag.Link) time.Duration {
 	if e, fault := d.endpoint(l.Endpoint); fault != nil || e.port == "" {
 		return 0
 	}
 	char, _ := of(l.Options, d.lineDefaults).Serial.Timing()
+	if d.framing == overASCII {
+		char *= 2
+	}
 	return char
 }
 
@@ -94,6 +100,7 @@ type conn struct {
 	link exchanger
 	log  *slog.Logger
 	line *poll.Line
+	seen *tally // of the link
 	once sync.Once
 
 	writers map[*tag.Device]*write.Writer // of the link's goroutine, as the next
@@ -157,9 +164,10 @@ func (c *conn) Close() error {
 		if err := c.line.Close(); err != nil {
 			c.log.Warn("learnt facts are not kept", "err", err)
 		}
+		c.seen.closed(c.link)
 		s := c.link.Stats()
 		c.log.Debug("modbus link closed", "requests", s.Requests, "answers", s.Answers, "exceptions", s.Exceptions,
-			"timeouts", s.Timeouts, "bad_frames", s.BadFrames, "late", s.Late, "foreign", s.Foreign, "noise_bytes", s.Noise, "replans", c.line.Replans())
+			"timeouts", s.Timeouts, "bad_frames", s.BadFrames, "late", s.Late, "foreign", s.Foreign, "echoes", s.Echoes, "copies", s.Copies, "noise_bytes", s.Noise, "replans", c.line.Replans())
 	})
 	return err
 }

@@ -10,6 +10,7 @@ import (
 	"fieldferry/buffer/latency"
 	"fieldferry/configs"
 	"fieldferry/drivers/acquire"
+	"fieldferry/internal/gateway/budget"
 	"fieldferry/tag"
 	"fieldferry/web/plant"
 )
@@ -38,6 +39,7 @@ func (g *Gateway) Status() plant.Status {
 		ls := p.runner.Stats()
 		out := linkStatus(p.link, &ls)
 		p.budget.Fill(&out)
+		budget.Observe(p.link, &out)
 		st.Links = append(st.Links, out)
 		for i := range ls.Devices {
 			st.Devices = append(st.Devices, deviceStatus(p.link.Devices[i], &ls, &ls.Devices[i]))

@@ -47,6 +47,14 @@ type link struct {
 
 	Overruns uint64 `json:"overruns" doc:"Reads skipped because the one before still ran."`
 	Connects uint64 `json:"connects"`
+
+	Counts []tally  `json:"counts" doc:"What the driver counts on the link since the start, by name: late, damaged, foreign and the like."`
+	Notes  []string `json:"notes" doc:"What somebody should look at: another master on the line, answers that come twice."`
+}
+
+type tally struct {
+	Name  string `json:"name"`
+	Count uint64 `json:"count"`
 }
 
 type device struct {
@@ -168,7 +176,16 @@ func viewLink(l *plant.Link) link {
 		Name: l.Name, Driver: l.Driver, Endpoint: l.Endpoint, State: string(l.State), Since: stream.Millis(l.Since), Error: l.Error,
 		Requested: seconds(l.Requested), Measured: seconds(l.Measured), Cycles: l.Cycles, Overruns: l.Overruns, Connects: l.Connects,
 		Achievable: seconds(l.Achievable), Planned: l.Planned, Used: l.Used, Budget: l.Budget,
+		Counts: tallies(l.Counts), Notes: slices.Concat([]string{}, l.Notes),
 	}
+}
+
+func tallies(counts map[string]uint64) []tally {
+	out := make([]tally, 0, len(counts))
+	for _, name := range slices.Sorted(maps.Keys(counts)) {
+		out = append(out, tally{name, counts[name]})
+	}
+	return out
 }
 
 func viewDevice(d *plant.Device) device {

@@ -119,6 +119,8 @@ var (
 	failing = desc("buffer_degraded_seconds", "For how long the buffer cannot write; 0: it can.", "")
 	syncs   = desc("buffer_sync_seconds", "How long syncs of the disk take.", "")
 	lost    = prometheus.NewDesc("fieldferry_uplink_dropped_samples_total", "Samples that the buffer lost before the uplink had them, over all restarts.", []string{"uplink", "reason"}, nil)
+	seen    = prometheus.NewDesc("fieldferry_link_seen_total", "What the driver counts on the link, by kind: damaged, late, foreign and the like.", []string{"link", "kind"}, nil)
+	noted   = desc("link_notes", "How many things somebody should look at on the link, such as another master.", "link")
 	aside   = prometheus.NewDesc("fieldferry_uplink_put_aside_samples_total", "Samples that the broker would never take, over all restarts.", []string{"uplink", "reason"}, nil)
 	quality = desc("tags", "Readable tags by the quality of their latest value.", "quality")
 )
@@ -130,7 +132,7 @@ func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 	describe(ch, uplinks)
 	describe(ch, buffers)
 	ch <- oldest
-	for _, d := range []*prometheus.Desc{dropped, failing, syncs, lost, aside, quality} {
+	for _, d := range []*prometheus.Desc{dropped, failing, syncs, lost, aside, seen, noted, quality} {
 		ch <- d
 	}
 }
@@ -145,7 +147,10 @@ func describe[T any](ch chan<- *prometheus.Desc, figures []figure[T]) {
 func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	s := c.plant.Status()
 	for i := range s.Links {
-		collect(ch, links, &s.Links[i], s.Links[i].Name)
+		l := &s.Links[i]
+		collect(ch, links, l, l.Name)
+		byReason(ch, seen, l.Counts, l.Name)
+		ch <- prometheus.MustNewConstMetric(noted, prometheus.GaugeValue, float64(len(l.Notes)), l.Name)
 	}
 	for i := range s.Devices {
 		collect(ch, devices, &s.Devices[i], s.Devices[i].Name)

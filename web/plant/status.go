@@ -49,6 +49,9 @@ type Link struct {
 
 	Overruns uint64 // reads that were skipped because the one before still ran
 	Connects uint64 // connections made since the start
+
+	Counts map[string]uint64 // what its driver counts since the start, over all connections, such as late or damaged; empty: nothing
+	Notes  []string          // what somebody should look at on it, in words
 }
 
 // Device is one station on a link.

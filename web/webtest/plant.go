@@ -217,7 +217,7 @@ func (p *Plant) Status() plant.Status {
 	s := plant.Status{
 		Gateway: "plant1-line3", Version: "0.1.0-test", Started: p.start, Now: now, Revision: p.revisions[0].ID,
 		Links: []plant.Link{
-			{Name: "line1", Driver: "modbus-rtu", Endpoint: "/dev/serial/by-id/usb-FTDI_FT232R_A50285BI-if00-port0", State: plant.Up, Since: p.start, Requested: 10 * time.Second, Measured: 6100 * time.Millisecond, Achievable: 10 * time.Second, Planned: 0.61, Used: 0.63, Budget: "asked 10s, which takes 61 % of its time; meter03 costs 22 %", Cycles: p.steps, Connects: 1},
+			{Name: "line1", Driver: "modbus-rtu", Endpoint: "/dev/serial/by-id/usb-FTDI_FT232R_A50285BI-if00-port0", State: plant.Up, Since: p.start, Requested: 10 * time.Second, Measured: 6100 * time.Millisecond, Achievable: 10 * time.Second, Planned: 0.61, Used: 0.63, Budget: "asked 10s, which takes 61 % of its time; meter03 costs 22 %", Cycles: p.steps, Connects: 1, Counts: map[string]uint64{"answers": p.steps, "late": 3}, Notes: []string{"answers come twice on this line (3 so far)"}},
 			{Name: "plc", Driver: "modbus-tcp", Endpoint: "tcp://192.168.10.5:502", State: plant.Up, Since: p.start, Requested: 500 * time.Millisecond, Measured: 620 * time.Millisecond, Cycles: p.steps, Overruns: 214, Connects: 2},
 			{Name: "press", Driver: "opcua", Endpoint: "opc.tcp://192.168.10.20:4840", State: plant.Up, Since: p.start, Requested: 250 * time.Millisecond, Measured: 12 * time.Millisecond, Cycles: p.steps, Connects: 1},
 		},

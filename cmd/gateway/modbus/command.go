@@ -58,7 +58,7 @@ func (a *asking) flags(c *cobra.Command, pace time.Duration) {
 	f.StringVar(&a.socket, "socket", console.DefaultSocket, "control socket of the running gateway")
 	f.StringVar(&a.framing, "framing", "", "without the gateway: tcp (the default on TCP), rtu (the default on a serial port; on TCP for converters) or ascii")
 	f.StringVar(&a.baud, "baud", "9600", "without the gateway: speed of a serial port")
-	f.StringVar(&a.parity, "parity", "none", "without the gateway: none, even or odd")
+	f.StringVar(&a.parity, "parity", "", "without the gateway: none, even or odd (default none, in ASCII even)")
 	f.IntVar(&a.stop, "stop-bits", 1, "without the gateway: 1 or 2")
 	f.DurationVar(&a.limit, "timeout", 300*time.Millisecond, "how long a unit may take to answer, up to 10s")
 	f.DurationVar(&a.pace, "pace", pace, "pause between two requests")

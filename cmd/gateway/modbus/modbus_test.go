@@ -59,6 +59,42 @@ func TestScanBothFramings(t *testing.T) {
 	}
 }
 
+// TestASCII: units that speak ASCII are found and read behind a converter, and
+// a serial port is opened as the standard has it.
+func TestASCII(t *testing.T) {
+	s := modbustest.NewASCII(t, map[byte]*modbustest.Memory{2: meter()})
+	out, said, err := run(t, "scan", s.Endpoint(), "--units", "1-2", "--framing", "ascii", "--pace", "1ms", "--timeout", "60ms")
+	if err != nil || !strings.Contains(out, "ASCII framing:\n") || !strings.Contains(out, "2     values") {
+		t.Errorf("scan: %v\n%s%s", err, out, said)
+	}
+	out, _, err = run(t, "read", s.Endpoint(), "--framing", "ascii", "--unit", "2", "--from", "hr:10", "--count", "2")
+	if err != nil || !strings.Contains(out, "4367") || !strings.Contains(out, "5EB8") {
+		t.Errorf("read: %v\n%s", err, out)
+	}
+	for _, tt := range []struct {
+		framing, parity string
+		want            []string
+	}{
+		{"ascii", "", []string{"ASCII at 9600 baud 7E1"}},
+		{"ascii", "none", []string{"ASCII at 9600 baud 7N1"}},
+		{"rtu,ascii", "", []string{"RTU at 9600 baud 8N1", "ASCII at 9600 baud 7E1"}},
+		{"", "even", []string{"RTU at 9600 baud 8E1"}},
+	} {
+		a := asking{framing: tt.framing, parity: tt.parity, baud: "9600", stop: 1}
+		var to target
+		if err := a.place(&to, "/dev/ttyS9"); err != nil {
+			t.Fatalf("%+v: %v", tt, err)
+		}
+		var got []string
+		for i := range to.places {
+			got = append(got, setting(&to.places[i]))
+		}
+		if !slices.Equal(got, tt.want) {
+			t.Errorf("--framing %q --parity %q: got %q, want %q", tt.framing, tt.parity, got, tt.want)
+		}
+	}
+}
+
 func TestScanJSON(t *testing.T) {
 	s := modbustest.New(t, map[byte]*modbustest.Memory{2: meter()})
 	out, said, err := run(t, "scan", s.Endpoint(), "--units", "2,9", "--json", "--pace", "0s", "--timeout", "60ms", "--ask", "ir:60000")

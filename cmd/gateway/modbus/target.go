@@ -167,13 +167,14 @@ func (a *asking) place(t *target, endpoint string) error {
 		bauds = append(bauds, n)
 	}
 	for _, baud := range bauds {
-		for _, parity := range split(a.parity, "none", searchedParities) {
-			for _, framing := range split(a.framing, "rtu", []string{"rtu"}) {
+		for _, framing := range split(a.framing, "rtu", []string{"rtu"}) {
+			usual, bits := "none", 8
+			if framing == "ascii" {
+				usual, bits = "even", 7
+			}
+			for _, parity := range split(a.parity, usual, searchedParities) {
 				s := tty.Default()
-				s.Baud, s.Parity, s.StopBits = baud, parity, a.stop
-				if framing == "ascii" {
-					s.DataBits = 7
-				}
+				s.Baud, s.Parity, s.StopBits, s.DataBits = baud, parity, a.stop, bits
 				t.places = append(t.places, place.Place{Endpoint: endpoint, Driver: "modbus-" + framing, Serial: s, Limit: a.limit})
 			}
 		}

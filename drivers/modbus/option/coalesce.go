@@ -95,6 +95,21 @@ func (o Device) forbidden(x plan.Range) string {
 	return ""
 }
 
+// Longest is how many registers or bits of a table the device may be asked for
+// from the start of a read on, if the read were longer than it is: no further
+// than its caps and its forbidden ranges allow. No more than the read's own
+// length means that nothing behind it may be touched.
+func (o Device) Longest(x plan.Range) int {
+	l := o.Limits()
+	most := l.Max[x.Table]
+	for _, w := range l.Walls {
+		if w.Table == x.Table && w.End() > x.Start {
+			most = min(most, w.Start-x.Start)
+		}
+	}
+	return most
+}
+
 // forbids tells which forbidden range a tag lies in; nil where none does.
 func (o Device) forbids(l *layout.Layout) *tag.Fault {
 	start, n := l.Span()

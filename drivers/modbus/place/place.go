@@ -19,7 +19,7 @@ import (
 type Place struct {
 	Endpoint string        // as a tag map has it
 	Driver   string        // modbus-tcp, modbus-rtu, ...
-	Serial   tty.Settings  // of a serial port; Baud 0: 9600 8N1
+	Serial   tty.Settings  // of a serial port; Baud 0: 9600 8N1, in ASCII 9600 7E1
 	Limit    time.Duration // the longest that a query will wait
 }
 
@@ -32,16 +32,15 @@ func (p Place) Open(ctx context.Context) (drivers.Conn, error) {
 		return nil, fmt.Errorf("no driver %q", p.Driver)
 	}
 	l := &tag.Link{Name: p.Endpoint, Driver: p.Driver, Endpoint: p.Endpoint, Options: d.Options().Link}
-	if p.Serial.Baud == 0 {
-		p.Serial = tty.Default()
-	}
 	timeout := min(max(2*p.Limit, time.Second), time.Minute)
 	switch o := l.Options.(type) {
 	case *modbus.TCPOptions:
 		o.Timeout = timeout
-		o.AcceptAnyUnit = true // many converters answer with another id, and what is asked here is who answers at all
 	case *modbus.RTUOptions:
-		o.Timeout, o.Serial = timeout, p.Serial
+		o.Timeout = timeout
+		if p.Serial.Baud != 0 {
+			o.Serial = p.Serial
+		}
 	}
 	for _, f := range d.Check(l) {
 		return nil, f.Fault

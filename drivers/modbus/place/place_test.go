@@ -45,12 +45,15 @@ func prober(t *testing.T, driver string, s *modbustest.Server) ask.Prober {
 // TestProbe asks units that are there, refuse, garble, and are not there, over
 // both framings.
 func TestProbe(t *testing.T) {
-	for _, driver := range []string{"modbus-tcp", "modbus-rtu"} {
+	for _, driver := range []string{"modbus-tcp", "modbus-rtu", "modbus-ascii"} {
 		t.Run(driver, func(t *testing.T) {
 			units := map[byte]*modbustest.Memory{1: memory(), 3: memory()}
 			s := modbustest.New(t, units)
-			if driver == "modbus-rtu" {
+			switch driver {
+			case "modbus-rtu":
 				s = modbustest.NewRTU(t, units)
+			case "modbus-ascii":
+				s = modbustest.NewASCII(t, units)
 			}
 			s.Handle(func(c *modbustest.Conn, r modbustest.Request) {
 				if r.Unit == 9 {
@@ -146,6 +149,32 @@ func TestProbeOnALostLink(t *testing.T) {
 		}
 		if time.Now().After(deadline) {
 			t.Fatalf("got %v, want ErrLinkDown", err)
+		}
+	}
+}
+
+// TestAnotherUnitIsNoAnswer: who answers in the name of another unit is not the
+// one that was asked.
+func TestAnotherUnitIsNoAnswer(t *testing.T) {
+	for _, driver := range []string{"modbus-tcp", "modbus-rtu", "modbus-ascii"} {
+		units := map[byte]*modbustest.Memory{1: memory()}
+		s := modbustest.New(t, units)
+		switch driver {
+		case "modbus-rtu":
+			s = modbustest.NewRTU(t, units)
+		case "modbus-ascii":
+			s = modbustest.NewASCII(t, units)
+		}
+		s.Handle(func(c *modbustest.Conn, r modbustest.Request) {
+			c.Write(c.Frame(r.ID, 7, []byte{3, 2, 0, 1}))
+		})
+		p := prober(t, driver, s)
+		got, err := p.Probe(t.Context(), ask.Query{Unit: 1, Request: []byte{3, 0, 0, 0, 1}, Limit: short})
+		if err != nil || got.Outcome == ask.Answered || got.Data != nil {
+			t.Errorf("%s: got %+v, %v, want no answer", driver, got, err)
+		}
+		if driver == "modbus-tcp" && got.Outcome != ask.Garbled {
+			t.Errorf("%s: got %+v, want it garbled", driver, got)
 		}
 	}
 }

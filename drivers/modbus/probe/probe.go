@@ -33,7 +33,7 @@ type Prober struct {
 	Link    wire.Link
 	Tap     *Tap          // of the link
 	Timeout time.Duration // of the link
-	Char    time.Duration // what one character takes on a serial port; 0 on TCP
+	Char    time.Duration // what one byte takes on a serial port; 0 on TCP
 }
 
 // Probe sends one request that reads.

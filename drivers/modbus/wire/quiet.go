@@ -76,12 +76,23 @@ type Stats struct {
 	BadFrames  uint64 // answers that were none: wrong length, unit, checksum
 	Late       uint64 // answers dropped because their request had been given up
 	Foreign    uint64 // answers dropped that nobody had asked for
+	Echoes     uint64 // own requests that the line gave back
+	Copies     uint64 // answers that came twice; they are among Late
 	Noise      uint64 // bytes on a serial line that belong to no frame
+}
+
+// Plus adds the counts of another link.
+func (s Stats) Plus(x Stats) Stats {
+	return Stats{
+		Requests: s.Requests + x.Requests, Answers: s.Answers + x.Answers, Exceptions: s.Exceptions + x.Exceptions,
+		Timeouts: s.Timeouts + x.Timeouts, BadFrames: s.BadFrames + x.BadFrames, Late: s.Late + x.Late,
+		Foreign: s.Foreign + x.Foreign, Echoes: s.Echoes + x.Echoes, Copies: s.Copies + x.Copies, Noise: s.Noise + x.Noise,
+	}
 }
 
 // Counters is Stats as it is counted.
 type Counters struct {
-	Requests, Answers, Exceptions, Timeouts, BadFrames, Late, Foreign, Noise atomic.Uint64
+	Requests, Answers, Exceptions, Timeouts, BadFrames, Late, Foreign, Echoes, Copies, Noise atomic.Uint64
 }
 
 // Stats reads the counters.
@@ -89,6 +100,6 @@ func (c *Counters) Stats() Stats {
 	return Stats{
 		Requests: c.Requests.Load(), Answers: c.Answers.Load(), Exceptions: c.Exceptions.Load(),
 		Timeouts: c.Timeouts.Load(), BadFrames: c.BadFrames.Load(),
-		Late: c.Late.Load(), Foreign: c.Foreign.Load(), Noise: c.Noise.Load(),
+		Late: c.Late.Load(), Foreign: c.Foreign.Load(), Echoes: c.Echoes.Load(), Copies: c.Copies.Load(), Noise: c.Noise.Load(),
 	}
 }

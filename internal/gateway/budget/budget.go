@@ -107,6 +107,15 @@ func (m *Meter) Fill(out *plant.Link) {
 	}
 }
 
+// Observe puts what its driver has seen on a running link into its status. It
+// does not block.
+func Observe(l *tag.Link, out *plant.Link) {
+	d, _ := drivers.Lookup(l.Driver)
+	if o, ok := d.(drivers.Observer); ok {
+		out.Counts, out.Notes = o.Observe(l)
+	}
+}
+
 // Facts lists what was learnt about the devices of some links.
 func Facts(links []*tag.Link) []learnt.Fact {
 	var out []learnt.Fact

@@ -2,6 +2,7 @@ package budget
 
 import (
 	"errors"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -43,7 +44,7 @@ func TestMeter(t *testing.T) {
 	var m Meter
 	var out plant.Link
 	m.Fill(&out)
-	if out != (plant.Link{}) {
+	if !reflect.DeepEqual(out, plant.Link{}) {
 		t.Errorf("before it was weighed: %+v", out)
 	}
 	now := time.Unix(1000, 0)
@@ -63,5 +64,17 @@ func TestForgetUnknown(t *testing.T) {
 	}
 	if f := Facts(links); len(f) != 0 {
 		t.Errorf("facts %v", f)
+	}
+}
+
+// TestObserve: what a driver counts stands in the status of its link; one that
+// counts nothing leaves it empty.
+func TestObserve(t *testing.T) {
+	links := slow(t, 1)
+	var out, other plant.Link
+	Observe(links[0], &out)
+	Observe(links[1], &other)
+	if n, ok := out.Counts["damaged"]; !ok || n != 0 || len(out.Notes) != 0 || other.Counts != nil {
+		t.Errorf("got %v %q and %v", out.Counts, out.Notes, other.Counts)
 	}
 }

@@ -103,7 +103,7 @@ func (l *Link) enter() wire.Link {
 	defer l.mu.Unlock()
 	if l.better != nil && l.under == 0 {
 		old := l.now
-		l.past = sum(l.past, old.Stats())
+		l.past = l.past.Plus(old.Stats())
 		l.now, l.better, l.which = l.better, nil, 0
 		l.wg.Go(func() { _ = old.Close() }) // nothing is left to be said on it
 	}
@@ -135,15 +135,7 @@ func (l *Link) Close() error {
 func (l *Link) Stats() wire.Stats {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return sum(l.past, l.now.Stats())
-}
-
-func sum(a, b wire.Stats) wire.Stats {
-	return wire.Stats{
-		Requests: a.Requests + b.Requests, Answers: a.Answers + b.Answers, Exceptions: a.Exceptions + b.Exceptions,
-		Timeouts: a.Timeouts + b.Timeouts, BadFrames: a.BadFrames + b.BadFrames,
-		Late: a.Late + b.Late, Foreign: a.Foreign + b.Foreign, Noise: a.Noise + b.Noise,
-	}
+	return l.past.Plus(l.now.Stats())
 }
 
 // returnTo tries the first address until it answers.

@@ -141,11 +141,14 @@ func (c *copies) alike(unit byte, req frame.PDU, adu []byte) {
 }
 
 // confirm asks again for what was answered with the bytes of an earlier answer,
-// for a register more. If the answer was a copy, the right one comes ahead of
+// for a register more, or where that may not be touched, for one less. If the answer was a copy, the right one comes ahead of
 // the confirmation and is dropped as a late one.
 func (l *Line) confirm(ctx context.Context, x *exchange, reply wire.Reply, adu []byte) (wire.Reply, *frame.Error) {
 	x.forget()
-	longer, ok := l.mem.late.vary(x.unit, x.req)
+	other, ok := l.vary(x.unit, x.req)
+	if !ok {
+		other, ok = l.mem.late.shorten(x.unit, x.req)
+	}
 	if !ok {
 		if err := l.sleep(ctx, l.o.Timeout); err != nil {
 			return wire.Reply{}, err
@@ -157,11 +160,14 @@ func (l *Line) confirm(ctx context.Context, x *exchange, reply wire.Reply, adu [
 	if !ok {
 		return l.believe(x, reply, adu)
 	}
-	y := l.newExchange(x.unit, longer)
+	y := l.newExchange(x.unit, other)
 	y.varied = true
 	second, err := y.run(ctx)
 	switch {
 	case err == nil:
+		if other.Quantity() < x.req.Quantity() { // it has answered everything by now
+			return l.believe(x, reply, adu)
+		}
 		_, _ = l.believe(x, reply, adu)
 		second.Data = second.Data[:len(reply.Data)]
 		return second, nil
@@ -177,16 +183,23 @@ func (l *Line) believe(x *exchange, reply wire.Reply, adu []byte) (wire.Reply, *
 	if !l.mem.late.withdraw(x.unit, x.req) {
 		l.mem.doubled(l.mem.copies.age, time.Now(), l.o.LateWindow)
 		l.Counters.BadFrames.Add(1)
+		l.copied(x.unit)
 		return wire.Reply{}, &frame.Error{Kind: frame.BadFrame, Sent: true, Err: errCopy}
 	}
 	l.mem.copies.alike(x.unit, x.req, adu)
 	return reply, nil
 }
 
-// outwait waits until no second answer is expected any more that would look
-// like the answer to a request; false where it is not just that.
-func (l *Line) outwait(ctx context.Context, unit byte, req frame.PDU) (bool, *frame.Error) {
+// outwait waits until no answer is expected any more that would look like the
+// answer to a request: for as long as it takes where all are second answers,
+// and for a late one of a read no longer than most; false where it would have
+// to wait for longer.
+func (l *Line) outwait(ctx context.Context, unit byte, req frame.PDU, most time.Duration) (bool, *frame.Error) {
 	until, only := l.mem.late.copiesOf(unit, req)
+	if !only && req.Reads() {
+		until = l.mem.late.last(unit, req)
+		only = time.Until(until) <= most
+	}
 	if !only {
 		return false, nil
 	}

@@ -236,6 +236,7 @@ func (x *exchange) clear() bool {
 	ok := x.strip()
 	x.l.mu.Unlock()
 	if x.echoed && !before {
+		x.l.Counters.Echoes.Add(1)
 		x.l.o.Tell(x.unit, x.req, x.echoAt, wire.Echo)
 	}
 	return ok

@@ -137,8 +137,8 @@ func (l lateList) copiesOf(unit byte, req frame.PDU) (until time.Time, only bool
 
 // vary changes the quantity of a read until no late answer could be taken for
 // its answer: one that is a register longer cannot. It gives up (false) where
-// the request may not be longer, or is no read.
-func (l lateList) vary(unit byte, req frame.PDU) (frame.PDU, bool) {
+// the request may not be longer, by most or by the standard, or is no read.
+func (l lateList) vary(unit byte, req frame.PDU, most int) (frame.PDU, bool) {
 	if !l.has(unit, req) {
 		return req, true
 	}
@@ -151,7 +151,7 @@ func (l lateList) vary(unit byte, req frame.PDU) (frame.PDU, bool) {
 	}
 	for k := 1; k <= 8; k++ {
 		longer := frame.Read(req.Function, req.Address(), req.Quantity()+k*step)
-		if longer.Validate() != nil {
+		if longer.Quantity() > most || longer.Validate() != nil {
 			break
 		}
 		if !l.has(unit, longer) {
@@ -159,4 +159,39 @@ func (l lateList) vary(unit byte, req frame.PDU) (frame.PDU, bool) {
 		}
 	}
 	return req, false
+}
+
+// shorten makes a read of fewer registers whose answer cannot be taken for any
+// that may still come; false where there is none.
+func (l lateList) shorten(unit byte, req frame.PDU) (frame.PDU, bool) {
+	step := 1
+	if req.Bits() {
+		step = 8
+	}
+	for n := req.Quantity() - step; n > 0; n -= step {
+		if shorter := frame.Read(req.Function, req.Address(), n); !l.has(unit, shorter) {
+			return shorter, true
+		}
+	}
+	return req, false
+}
+
+// last is until when an answer may still come that could be taken for the one
+// to a request.
+func (l lateList) last(unit byte, req frame.PDU) (until time.Time) {
+	for i := range l {
+		if s := &l[i]; s.unit == unit && !s.refusal && likeness(s.req, req) && s.until.After(until) {
+			until = s.until
+		}
+	}
+	return until
+}
+
+// vary is lateList.vary, no further than the unit allows.
+func (l *Line) vary(unit byte, req frame.PDU) (frame.PDU, bool) {
+	most := 0
+	if req.Reads() {
+		most = l.o.Longest(unit, req)
+	}
+	return l.mem.late.vary(unit, req, most)
 }

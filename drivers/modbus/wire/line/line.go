@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"sync"
 	"time"
 
@@ -28,9 +29,18 @@ type Options struct {
 	LateWindow time.Duration // how long an answer may still come after its timeout; default three timeouts, at least 1 s
 	Turnaround time.Duration // that all devices have for a broadcast; default 200 ms
 	Echo       Echo
-	GiveUp     bool    // end the line when all its units are silent: a TCP connection may be dead, a serial port is not
-	Memory     *Memory // what is to be known of the line when it is opened again; default none
+	Copied     func(unit byte) // is told of every answer that comes twice, by the goroutine of an Exchange; must not block; nil: nobody
+	Longest    Longest         // how far a read may be lengthened; nil: as far as the standard allows
+	GiveUp     bool            // end the line when all its units are silent: a TCP connection may be dead, a serial port is not
+	Memory     *Memory         // what is to be known of the line when it is opened again; default none
 }
+
+// Longest says how many registers or bits the line may ask a unit for, from the
+// address of a read on, where it lengthens the read by itself to tell its
+// answer from a late one. No more than the quantity of the read means that it
+// must stay as it is: what lies behind it is not to be touched. It is called by
+// the goroutine of an Exchange and must not block.
+type Longest func(unit byte, read frame.PDU) int
 
 func (o Options) withDefaults() Options {
 	o.Options = o.WithDefaults()
@@ -39,6 +49,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Turnaround <= 0 {
 		o.Turnaround = 200 * time.Millisecond
+	}
+	if o.Longest == nil {
+		o.Longest = func(byte, frame.PDU) int { return math.MaxInt }
 	}
 	if o.Memory == nil {
 		o.Memory = NewMemory()
@@ -162,9 +175,9 @@ func (l *Line) exchange(ctx context.Context, x *exchange) (wire.Reply, *frame.Er
 		return wire.Reply{}, err
 	}
 	asked := x.req
-	sent, ok := l.mem.late.vary(x.unit, asked)
+	sent, ok := l.vary(x.unit, asked)
 	if !ok {
-		waited, err := l.outwait(ctx, x.unit, asked)
+		waited, err := l.outwait(ctx, x.unit, asked, l.o.Timeout)
 		if err != nil {
 			return wire.Reply{}, err
 		}
@@ -177,7 +190,7 @@ func (l *Line) exchange(ctx context.Context, x *exchange) (wire.Reply, *frame.Er
 	reply, err := x.run(ctx)
 	if err != nil && err.Kind == frame.Exception && x.varied {
 		// Only the register more may have been refused.
-		if waited, failed := l.outwait(ctx, x.unit, asked); failed != nil {
+		if waited, failed := l.outwait(ctx, x.unit, asked, 0); failed != nil {
 			return wire.Reply{}, failed
 		} else if waited {
 			x = l.newExchange(x.unit, asked)

@@ -105,6 +105,14 @@ func (l *Line) open(adu []byte) (unit byte, pdu frame.PDU, ok bool) {
 	return unit, pdu, err == nil
 }
 
+// copied counts an answer that came twice, and says so.
+func (l *Line) copied(unit byte) {
+	l.Counters.Copies.Add(1)
+	if l.o.Copied != nil {
+		l.o.Copied(unit)
+	}
+}
+
 // stray counts a frame that answers nothing which was asked just now, and says
 // whether it was the late answer to something that had been.
 func (l *Line) stray(unit byte, pdu frame.PDU, adu []byte) (late bool) {
@@ -114,6 +122,9 @@ func (l *Line) stray(unit byte, pdu frame.PDU, adu []byte) (late bool) {
 		l.mem.took(unit, req, adu, now)
 	} else {
 		late = l.mem.again(unit, pdu, adu, now, l.o.LateWindow) // or somebody else has answered
+		if late {
+			l.copied(unit)
+		}
 	}
 	if late || pdu.Function&frame.ExceptionBit != 0 && l.mem.late.suspects(unit, pdu.Function) {
 		l.Counters.Late.Add(1)

@@ -3,6 +3,7 @@ package masters
 import (
 	"bytes"
 	"encoding/binary"
+	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
@@ -30,7 +31,12 @@ type Watch struct {
 	answers  int      // that nobody asked for, since the time below
 	since    time.Time
 	told     time.Time // when the log was told last of a master
-	greeted  time.Time // and of a terminal server
+	seen     time.Time // when it was noticed last
+	who      string    // what it asked then
+	greeted  time.Time // when the log was told of a terminal server
+	copies   uint64    // answers that came twice
+	copied   time.Time // when the last of them did
+	toldCopy time.Time // when the log was told last of one
 }
 
 // Log says where to tell. Until it is called nothing is told.
@@ -127,11 +133,39 @@ func (w *Watch) answerLocked(e wire.Event) {
 }
 
 func (w *Watch) tellLocked(at time.Time, unit, function byte) {
+	w.seen, w.who = at, fmt.Sprintf("unit %d, function %d", unit, function&^frame.ExceptionBit)
 	if w.log == nil || !w.told.IsZero() && at.Sub(w.told) < remind {
 		return
 	}
 	w.told = at
 	w.log.Warn("another master asks on this line", "unit", unit, "function", function&^frame.ExceptionBit, "requests", w.requests, "answers", w.answers)
+}
+
+// Copied notes that an answer of a unit came twice.
+func (w *Watch) Copied(unit byte) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.copies++
+	w.copied = time.Now()
+	if w.log == nil || !w.toldCopy.IsZero() && w.copied.Sub(w.toldCopy) < remind {
+		return
+	}
+	w.toldCopy = w.copied
+	w.log.Warn("answers come twice on this line: look for a converter that repeats them, or for another master that asks the same", "unit", unit, "copies", w.copies)
+}
+
+// Notes tells in words what was noticed within the hour before now: a note
+// each, none where all is well.
+func (w *Watch) Notes(now time.Time) (notes []string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.seen.IsZero() && now.Sub(w.seen) < remind {
+		notes = append(notes, fmt.Sprintf("another master asks on this line (%s)", w.who))
+	}
+	if !w.copied.IsZero() && now.Sub(w.copied) < remind {
+		notes = append(notes, fmt.Sprintf("answers come twice on this line (%d so far)", w.copies))
+	}
+	return notes
 }
 
 // asks says that a frame with the form of an answer is a request: that of a

@@ -610,6 +610,8 @@ export interface components {
             budget: string;
             /** Format: int64 */
             connects: number;
+            /** @description What the driver counts on the link since the start, by name: late, damaged, foreign and the like. */
+            counts: components["schemas"]["Tally"][];
             /** Format: int64 */
             cycles: number;
             driver: string;
@@ -621,6 +623,8 @@ export interface components {
              */
             measured_seconds: number;
             name: string;
+            /** @description What somebody should look at: another master on the line, answers that come twice. */
+            notes: string[];
             /**
              * Format: int64
              * @description Reads skipped because the one before still ran.
@@ -832,6 +836,11 @@ export interface components {
             generation: number;
             revision: string;
             tags: components["schemas"]["Item"][];
+        };
+        Tally: {
+            /** Format: int64 */
+            count: number;
+            name: string;
         };
         Times: {
             /** Format: int64 */
