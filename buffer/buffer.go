@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"math/rand/v2"
 	"path/filepath"
@@ -59,7 +58,7 @@ type Buffer struct {
 	c    classlog.Common
 	cfg  Config
 	lim  limits
-	lock io.Closer
+	lock disk.Handle            // belongs to the writer
 	logs [classes]*classlog.Log // by class
 
 	kick chan struct{} // capacity 1; wakes the commit goroutine
@@ -117,7 +116,7 @@ func open(fs FS, c Config, log *slog.Logger, lim limits) (*Buffer, error) {
 		return nil, fmt.Errorf("open buffer %q: %w", c.Dir, errors.Join(err, mkdirErr))
 	}
 	b.lock = lock
-	b.c.FS, b.c.Log, b.c.Kick, b.c.Room = fs, log, b.wake, b.bounds.MakeRoomFor
+	b.c.FS, b.c.Log, b.c.Kick, b.c.Room, b.c.Home = fs, log, b.wake, b.bounds.MakeRoomFor, b.home
 	b.c.Clock = fs.Clock()
 	for i := range b.logs {
 		if err := b.openLog(tag.Class(i)); err != nil {
@@ -353,6 +352,9 @@ func (b *Buffer) tick() {
 	b.wmu.Lock()
 	defer b.wmu.Unlock()
 	b.tellTime()
+	for _, l := range b.logs {
+		l.Look()
+	}
 	for i := range b.logs { // the normal log last: it says which readers there are
 		if l := b.logs[classes-1-i]; l.Due() {
 			_ = l.TryCommit() // its error is in Stats and in the log

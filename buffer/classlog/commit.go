@@ -8,6 +8,7 @@ import (
 	"fieldferry/buffer/frame"
 	"fieldferry/buffer/queue"
 	"fieldferry/buffer/segment"
+	"fieldferry/buffer/store"
 )
 
 // writer is the state of the one who writes. the writer guards it.
@@ -20,8 +21,9 @@ type writer struct {
 	backoff time.Duration
 	spareAt time.Duration // when the next segment may be allocated again
 	ledger  ledger
-	kept    bool // this run took over the memory of the one before
-	must    bool // a segment must be begun, though there is nothing to write
+	kept    bool          // this run took over the memory of the one before
+	lookAt  time.Duration // when to look again whether the segment is there
+	must    bool          // a segment must be begun, though there is nothing to write
 }
 
 // health is how the disk does. Common.Mu guards it.
@@ -36,7 +38,25 @@ const (
 	maxBackoff = 30 * time.Second
 	// bulk is about how much is taken from the queue at once.
 	bulk = 256 << 10
+	// lookEvery is how long it takes at most, by the log's own time, to notice
+	// that the segment which is being written has vanished.
+	lookEvery = 5 * time.Second
 )
+
+// Look notices at times that the segment which is being written has vanished,
+// though nothing is written to it.
+func (l *Log) Look() {
+	l.c.Mu.Lock()
+	now := l.c.Now
+	l.c.Mu.Unlock()
+	if now < l.w.lookAt {
+		return
+	}
+	l.w.lookAt = now + lookEvery
+	if err := l.store.Present(); err != nil {
+		l.fail(err)
+	}
+}
 
 // TryCommit is Commit, unless the disk failed only just now.
 func (l *Log) TryCommit() error {
@@ -231,6 +251,11 @@ func (l *Log) startSegment() error {
 	l.c.Mu.Unlock()
 	snapshot = append(append(snapshot, l.clockFrames(true)...), h.Clock.Append(nil))
 	snapshot = append(append(snapshot, l.w.ledger.frames()...), accounts...)
+	if l.store.Vanished() {
+		if err := l.c.Home(); err != nil {
+			return err
+		}
+	}
 	if err := l.store.Begin(h, snapshot, l.counts()); err != nil {
 		return err
 	}
@@ -285,6 +310,7 @@ func (l *Log) durableLocked() {
 
 // fail gives the segment up. Blocks that are not durable stay in the queue.
 func (l *Log) fail(err error) {
+	l.w.must = l.w.must || errors.Is(err, store.ErrVanished)
 	l.w.backoff = min(max(2*l.w.backoff, minBackoff), maxBackoff)
 	l.c.Mu.Lock()
 	l.store.GiveUp(l.diskOrd, l.diskSeq)

@@ -35,6 +35,9 @@ type Common struct {
 	// Room makes room on disk for the next segment of a log; belongs to the
 	// writer.
 	Room func(l *Log, need int64)
+	// Home makes the buffer's directory again, and this process its owner,
+	// where it has vanished; belongs to the writer.
+	Home func() error
 
 	Mu     sync.Mutex // guards what follows, and the logs; never held across disk I/O
 	Closed bool
@@ -110,17 +113,31 @@ func (l *Log) Due() bool {
 }
 
 // Close commits, ends the last segment and lets go of everything. It is the
-// last call; RoomLocked must have been called after Common.Closed was set.
+// last call; where the directory has vanished it fails though all that could be
+// saved was; RoomLocked must have been called after Common.Closed was set.
 func (l *Log) Close() error {
-	err := l.Commit()
+	err := l.end()
+	saved := err == nil
+	if errors.Is(err, store.ErrVanished) { // what is still known is saved in a new directory
+		again := l.end()
+		saved, err = again == nil, errors.Join(err, again)
+	}
+	return errors.Join(err, l.store.Close(), l.q.Close(saved))
+}
+
+// end commits and ends the last segment.
+func (l *Log) end() error {
+	if err := l.Commit(); err != nil {
+		return err
+	}
 	l.c.Mu.Lock()
 	next := l.c.Seq + 1
 	l.c.Mu.Unlock()
-	if err == nil {
-		err = l.store.End(next, l.counts())
+	err := l.store.End(next, l.counts())
+	if errors.Is(err, store.ErrVanished) {
+		l.fail(err)
 	}
-	saved := err == nil
-	return errors.Join(err, l.store.Close(), l.q.Close(saved))
+	return err
 }
 
 // ID is the number of the log, drawn at random when it was made.

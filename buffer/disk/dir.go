@@ -3,7 +3,7 @@ package disk
 import (
 	"encoding/hex"
 	"errors"
-	"io"
+	"io/fs"
 	"os"
 	"strings"
 	"sync"
@@ -99,7 +99,7 @@ func (Dir) Free(dir string) (int64, error) {
 // Lock implements Host with flock on the directory itself: it needs no file,
 // so it works on a disk that has turned read-only, and the kernel lets go of
 // it however the process ends.
-func (Dir) Lock(dir string) (io.Closer, error) {
+func (Dir) Lock(dir string) (Handle, error) {
 	f, err := os.Open(dir)
 	if err != nil {
 		return nil, err
@@ -111,7 +111,7 @@ func (Dir) Lock(dir string) (io.Closer, error) {
 	if err != nil {
 		return nil, errors.Join(&os.PathError{Op: "lock", Path: dir, Err: err}, f.Close())
 	}
-	return f, nil
+	return file{f}, nil
 }
 
 // Map implements Host. Where the space cannot be allocated it fails: a store
@@ -181,6 +181,22 @@ func (f file) Size() (int64, error) {
 		return 0, err
 	}
 	return st.Size(), nil
+}
+
+// Is implements Handle by device and inode.
+func (f file) Is(name string) (bool, error) {
+	there, err := os.Stat(name)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	st, err := f.Stat()
+	if err != nil {
+		return false, err
+	}
+	return os.SameFile(st, there), nil
 }
 
 type mapping struct{ mem []byte }

@@ -53,7 +53,7 @@ type Dirs interface {
 type Host interface {
 	// Lock makes this process the only owner of dir until the closer is closed
 	// or the process ends. It fails with ErrLocked if somebody else is.
-	Lock(dir string) (io.Closer, error)
+	Lock(dir string) (Handle, error)
 	// Map opens or makes a file of exactly size bytes and maps it into memory,
 	// shared with whoever maps it next. All its space is allocated, so that a
 	// store cannot fault on a full disk.
@@ -66,8 +66,17 @@ type Host interface {
 type File interface {
 	io.ReaderAt
 	io.WriterAt
-	io.Closer
+	Handle
 	Extent
+}
+
+// Handle is what is open, or owned, and stays so whatever becomes of its name.
+type Handle interface {
+	io.Closer
+	// Is says that name leads to what is open. It is false where nothing has
+	// the name, or something else. It costs no access to the disk as long as
+	// the kernel remembers the name.
+	Is(name string) (bool, error)
 }
 
 // Extent is how long a file is and how much of it is durable.

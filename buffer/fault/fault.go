@@ -53,7 +53,7 @@ type Machine struct {
 type state struct {
 	names   map[string]*inode // as the process sees them
 	durable map[string]*inode // as they are after a power cut
-	dirs    map[string]bool
+	dirs    map[string]bool   // false: it has vanished
 	shared  map[string][]byte // mapped files; gone with the power
 }
 
@@ -186,7 +186,9 @@ func (m *Machine) MkdirAll(dir string) error {
 	if err := m.op("mkdir", dir); err != nil {
 		return err
 	}
-	m.state.dirs[dir] = true
+	for ; len(dir) > 1; dir = filepath.Dir(dir) {
+		m.state.dirs[dir] = true
+	}
 	return nil
 }
 
@@ -194,7 +196,7 @@ func (m *Machine) MkdirAll(dir string) error {
 func (m *Machine) ReadDir(dir string) ([]string, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if err := m.op("readdir", dir); err != nil {
+	if err := m.opIn(dir, "readdir", dir); err != nil {
 		return nil, err
 	}
 	var names []string
@@ -226,7 +228,7 @@ func (m *Machine) Open(name string) (disk.File, error) {
 func (m *Machine) Create(name string, size int64) (disk.File, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if err := m.op("create", name); err != nil {
+	if err := m.opIn(filepath.Dir(name), "create", name); err != nil {
 		return nil, err
 	}
 	ino := m.state.names[name]
@@ -278,7 +280,7 @@ func (m *Machine) Remove(name string) error {
 func (m *Machine) SyncDir(dir string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if err := m.op("syncdir", dir); err != nil {
+	if err := m.opIn(dir, "syncdir", dir); err != nil {
 		return err
 	}
 	maps.DeleteFunc(m.state.durable, func(name string, _ *inode) bool { return filepath.Dir(name) == dir })
@@ -294,7 +296,7 @@ func (m *Machine) SyncDir(dir string) error {
 func (m *Machine) Free(dir string) (int64, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if err := m.op("free", dir); err != nil {
+	if err := m.opIn(dir, "free", dir); err != nil {
 		return 0, err
 	}
 	n := m.free
@@ -302,33 +304,6 @@ func (m *Machine) Free(dir string) (int64, error) {
 		n -= int64(len(ino.data))
 	}
 	return n, nil
-}
-
-// Lock implements disk.Host.
-func (m *Machine) Lock(dir string) (io.Closer, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if err := m.op("lock", dir); err != nil {
-		return nil, err
-	}
-	if m.locked[dir] != nil {
-		return nil, &fs.PathError{Op: "lock", Path: dir, Err: disk.ErrLocked}
-	}
-	l := &lock{m: m, dir: dir}
-	m.locked[dir] = l
-	return l, nil
-}
-
-type lock struct {
-	m   *Machine
-	dir string
-}
-
-func (l *lock) Close() error {
-	l.m.mu.Lock()
-	defer l.m.mu.Unlock()
-	delete(l.m.locked, l.dir)
-	return nil
 }
 
 // Map implements disk.Host.

@@ -10,6 +10,7 @@ import (
 	"fieldferry/buffer/column"
 	"fieldferry/buffer/disk"
 	"fieldferry/buffer/frame"
+	"fieldferry/buffer/names"
 	"fieldferry/buffer/segment"
 	"fieldferry/tag"
 )
@@ -33,7 +34,7 @@ type Cursor struct {
 	rows  frame.Rows // of the block that was found
 	epoch uint32
 	time  time.Duration // when the block was begun
-	names names
+	names names.Table
 	all   bool // the whole dictionary of the segment was read
 	pack  column.Unpacker
 	gaps  []frame.Gap // what meta blocks have said about samples that are not there
@@ -44,7 +45,7 @@ type Cursor struct {
 // Cursor returns a new cursor. known finds the one pointer for a tag's fields,
 // and nil for corrupt ones.
 func (s *Store) Cursor(known func(fields frame.Fields) *tag.Tag) *Cursor {
-	c := &Cursor{s: s, names: names{known: known}}
+	c := &Cursor{s: s, names: names.New(known)}
 	c.ref = c.findRef
 	return c
 }
@@ -103,7 +104,7 @@ func (c *Cursor) enter(ord, limit uint64) (gap frame.Gap, ok bool) {
 	if err != nil {
 		return c.failed(f, ord, err)
 	}
-	c.names.clear()
+	c.names.Clear()
 	c.s.mu.Lock()
 	c.seg, c.end, c.file, c.size = f, f.end, df, max(f.size, c.s.limit)
 	c.s.mu.Unlock()
@@ -170,10 +171,10 @@ func (c *Cursor) block(ord uint64) (frame.Gap, bool) {
 		}
 		switch {
 		case f.Flags&segment.FlagDict != 0:
-			c.names.learn(&f)
+			c.names.Learn(&f)
 		case f.Flags&segment.FlagCounts != 0:
 		case f.Flags != 0:
-			c.note(c.names.plain(&f))
+			c.note(c.names.Plain(&f))
 		case f.End() <= ord:
 		case f.FirstOrd >= c.end:
 			return c.damage(ord, c.end), true
@@ -262,25 +263,25 @@ func (c *Cursor) note(payload []byte) {
 
 // findRef is the reference value of a tag.
 func (c *Cursor) findRef(id uint32) column.Ref {
-	if r := c.names.ref(id); r.Kind != column.Unknown || c.all {
+	if r := c.names.Ref(id); r.Kind != column.Unknown || c.all {
 		return r
 	}
 	c.learnAll()
-	return c.names.ref(id)
+	return c.names.Ref(id)
 }
 
 // Name finds the tag and the reason of a row in the segment's dictionary, in
 // the second copy at its end if the first is damaged, and makes its counter
 // the tag's own.
 func (c *Cursor) Name(row *frame.Row) bool {
-	if c.names.name(row) {
+	if c.names.Name(row) {
 		return true
 	}
 	if c.all {
 		return false
 	}
 	c.learnAll()
-	return c.names.name(row)
+	return c.names.Name(row)
 }
 
 // learnAll reads all there is of the segment's dictionary.
@@ -294,7 +295,7 @@ func (c *Cursor) learnAll() {
 			return
 		}
 		if f.Flags&segment.FlagDict != 0 {
-			c.names.learn(&f)
+			c.names.Learn(&f)
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 
 	"fieldferry/buffer/column"
 	"fieldferry/buffer/frame"
+	"fieldferry/buffer/names"
 	"fieldferry/buffer/segment"
 	"fieldferry/tag"
 )
@@ -28,23 +29,22 @@ func (s *Store) Survey(d *frame.Drop, ranges []frame.Range) {
 	defer df.Close() // it was only read
 	counts := map[string]uint64{}
 	var pack column.Unpacker
-	ns := names{known: func(fields frame.Fields) *tag.Tag {
+	ns := names.New(func(fields frame.Fields) *tag.Tag {
 		t, _ := fields.Tag() // nil where it cannot be read
 		return t
-	}}
-	ns.clear()
+	})
 	for sc := scan(df, f); ; {
 		b, err := sc.Next()
 		if err != nil || b.FirstOrd >= d.To {
 			break
 		}
 		if b.Flags&segment.FlagDict != 0 {
-			ns.learn(&b)
+			ns.Learn(&b)
 		}
 		if b.Flags != 0 || b.End() <= d.From {
 			continue
 		}
-		p, _ := pack.Unpack(b.Codec, b.Payload, int(b.Raw), int(b.Count), ns.ref) // none where it cannot be read
+		p, _ := pack.Unpack(b.Codec, b.Payload, int(b.Raw), int(b.Count), ns.Ref) // none where it cannot be read
 		rows, row := frame.NewRows(p, b.Count, b.FirstSeq), frame.Row{}
 		for ord := b.FirstOrd; rows.Left() > 0 && rows.Next(&row) == nil; ord++ {
 			if !slices.ContainsFunc(ranges, func(g frame.Range) bool { return g.From <= ord && ord < g.To }) {
@@ -53,7 +53,7 @@ func (s *Store) Survey(d *frame.Drop, ranges []frame.Range) {
 			if d.FirstSeq == 0 {
 				d.FirstSeq = row.Seq
 			}
-			counts[ns.device(row.Tag)]++
+			counts[ns.Device(row.Tag)]++
 		}
 	}
 	d.Devices = largest(counts)

@@ -3,7 +3,7 @@ package store
 import (
 	"errors"
 	"fmt"
-	"path/filepath"
+	"io/fs"
 	"time"
 
 	"fieldferry/buffer/column"
@@ -30,6 +30,8 @@ type active struct {
 	dictLen int           // and their size on disk
 	refs    map[uint32]column.Ref
 	lastID  uint32
+
+	vanished bool // the directory, or the last segment in it, is not there any more
 }
 
 // bulk is how much is gathered for one write.
@@ -69,10 +71,12 @@ func (s *Store) Begin(h segment.Header, snapshot, counts [][]byte) error {
 	}
 	df, err := s.spare.Use(f.name)
 	if err != nil {
+		w.vanished = w.vanished || errors.Is(err, fs.ErrNotExist)
 		return fmt.Errorf("begin segment %q: %w", f.name, err)
 	}
+	vanished := w.vanished
 	*w = active{
-		seg: f, file: df, next: w.next, lastSeq: w.lastSeq, oldest: h.Clock.Log, newest: h.Clock.Log, lastID: w.lastID,
+		seg: f, file: df, vanished: vanished, next: w.next, lastSeq: w.lastSeq, oldest: h.Clock.Log, newest: h.Clock.Log, lastID: w.lastID,
 		out: h.Append(w.out[:0]), refs: map[uint32]column.Ref{},
 	}
 	s.PutFrames(snapshot, segment.FlagMeta)
@@ -81,7 +85,7 @@ func (s *Store) Begin(h segment.Header, snapshot, counts [][]byte) error {
 		err = s.fs.SyncDir(s.dir)
 	}
 	if err == nil && first {
-		err = s.fs.SyncDir(filepath.Dir(s.dir))
+		err = s.syncHome()
 	}
 	if err != nil {
 		err = errors.Join(err, df.Close())
@@ -89,21 +93,13 @@ func (s *Store) Begin(h segment.Header, snapshot, counts [][]byte) error {
 		_ = s.fs.Remove(s.path(f.name)) // an empty segment left behind does no harm
 		return fmt.Errorf("begin segment %q: %w", f.name, err)
 	}
+	if w.vanished = false; vanished {
+		s.forget()
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.segs = append(s.segs, f)
 	return nil
-}
-
-// home makes the directory if the log has no segment yet, and says so.
-func (s *Store) home() (first bool, err error) {
-	s.mu.Lock()
-	first = len(s.segs) == 0
-	s.mu.Unlock()
-	if first {
-		err = s.fs.MkdirAll(s.dir)
-	}
-	return first, err
 }
 
 // Fits says that a block with n bytes of payload and these entries has room in
@@ -252,7 +248,8 @@ func (s *Store) Flush() error {
 }
 
 // Sync makes everything durable that was put. When it fails the segment must
-// be given up: its file must never be synced again.
+// be given up: its file must never be synced again. It fails with ErrVanished
+// where that has lost its name: nobody would find it again.
 func (s *Store) Sync() error {
 	w := &s.w
 	if err := s.Flush(); err != nil || !w.dirty {
@@ -263,6 +260,9 @@ func (s *Store) Sync() error {
 		return fmt.Errorf("sync segment %q: %w", w.seg.name, err)
 	}
 	took := time.Since(begin)
+	if err := s.Present(); err != nil {
+		return err
+	}
 	w.dirty, w.durable = false, w.off
 	s.mu.Lock()
 	defer s.mu.Unlock()
