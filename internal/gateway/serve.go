@@ -105,12 +105,11 @@ func (o *Options) controlSocket() string { return filepath.Join(o.RuntimeDir, "c
 
 // refuseSecond fails if a living gateway answers on the control socket.
 func refuseSecond(path string) error {
-	c, err := net.DialTimeout("unix", path, time.Second)
-	if err != nil {
-		return nil
+	if c, err := net.DialTimeout("unix", path, time.Second); err == nil {
+		c.Close()
+		return fmt.Errorf("another gateway answers on %s: stop it first, or use another --runtime", path)
 	}
-	c.Close()
-	return fmt.Errorf("another gateway answers on %s: stop it first, or use another --runtime", path)
+	return nil
 }
 
 // notify tells systemd; it does nothing where systemd did not ask.
