@@ -122,7 +122,7 @@ PURE := $(patsubst %,./%/...,$(wildcard tag live mapping buffer))
 .PHONY: test-32bit
 test-32bit:
 	CGO_ENABLED=0 GOARCH=386 go vet ./...
-	CGO_ENABLED=0 GOARCH=386 go test -timeout 10m $(PURE)
+	CRASH_STATES=5000 CGO_ENABLED=0 GOARCH=386 go test -timeout 10m $(PURE)
 
 .PHONY: test-norace
 test-norace:

@@ -15,6 +15,7 @@ import (
 	"fieldferry/buffer/classlog"
 	"fieldferry/buffer/disk"
 	"fieldferry/buffer/frame"
+	"fieldferry/buffer/owner"
 	"fieldferry/buffer/retain"
 	"fieldferry/buffer/segment"
 	"fieldferry/buffer/settings"
@@ -42,7 +43,7 @@ type Size = size.Bytes
 var ErrClosed = errors.New("buffer closed")
 
 // ErrLocked is wrapped by Open's error when another process owns the
-// directory.
+// directory of the log or the runtime directory.
 var ErrLocked = disk.ErrLocked
 
 // classes is how many classes there are, each with a log of its own; normal
@@ -58,7 +59,7 @@ type Buffer struct {
 	c    classlog.Common
 	cfg  Config
 	lim  limits
-	lock disk.Handle            // belongs to the writer
+	lock owner.Locks            // belongs to the writer
 	logs [classes]*classlog.Log // by class
 
 	kick chan struct{} // capacity 1; wakes the commit goroutine
@@ -94,7 +95,9 @@ func defaultLimits(c Config) limits {
 
 // Open opens the log in c.Dir, which is made where it is missing. It never
 // fails because of what the files hold. It fails with ErrLocked when another
-// process owns the directory, and when the directory cannot be read at all.
+// process owns the directory or c.RuntimeDir, which is made too, and when the
+// directory cannot be read at all. Where the runtime directory cannot be made
+// or used the log does without.
 //
 // Open starts the goroutine that commits; Close ends it and waits for it.
 func Open(fs FS, c Config, log *slog.Logger) (*Buffer, error) {
@@ -106,17 +109,15 @@ func Open(fs FS, c Config, log *slog.Logger) (*Buffer, error) {
 }
 
 func open(fs FS, c Config, log *slog.Logger, lim limits) (*Buffer, error) {
+	lock, err := owner.Own(fs, &c, log)
+	if err != nil {
+		return nil, fmt.Errorf("open buffer %q: %w", c.Dir, err)
+	}
 	b := &Buffer{
-		cfg: c, lim: lim, open: map[string]*Reader{},
+		cfg: c, lim: lim, lock: lock, open: map[string]*Reader{},
 		kick: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}),
 	}
-	mkdirErr := fs.MkdirAll(c.Dir)
-	lock, err := fs.Lock(c.Dir)
-	if err != nil {
-		return nil, fmt.Errorf("open buffer %q: %w", c.Dir, errors.Join(err, mkdirErr))
-	}
-	b.lock = lock
-	b.c.FS, b.c.Log, b.c.Kick, b.c.Room, b.c.Home = fs, log, b.wake, b.bounds.MakeRoomFor, b.home
+	b.c.FS, b.c.Log, b.c.Kick, b.c.Room, b.c.Home = fs, log, b.wake, b.bounds.MakeRoomFor, func() error { return lock.Again(fs, c.Dir) }
 	b.c.Clock = fs.Clock()
 	for i := range b.logs {
 		if err := b.openLog(tag.Class(i)); err != nil {

@@ -116,3 +116,28 @@ func TestOldSpareIsDeleted(t *testing.T) {
 	}
 	g.afterCrash(false)
 }
+
+// TestFloorHoldsBetweenLooks: a log that fills its segments faster than the
+// free space is looked at does not run below what is left to others.
+func TestFloorHoldsBetweenLooks(t *testing.T) {
+	cfg := rigConfig()
+	cfg.MinFree = 100 << 10
+	g := newRig(t, cfg)
+	g.m.SetFree(int64(cfg.MinFree) + 12*g.lim.segment)
+	g.reader("a", StartNow)
+	for i := range 40 {
+		for range 5 {
+			g.append(60)
+			g.sync()
+		}
+		g.tick()
+		free, err := g.m.Free("")
+		if err != nil || free < int64(cfg.MinFree)-g.lim.segment {
+			t.Fatalf("round %d: %d bytes free (%v), want %d but for one segment", i, free, err, cfg.MinFree)
+		}
+	}
+	if s := g.b.Stats(); s.Degraded != nil || s.Dropped["min free"] == 0 {
+		t.Errorf("degraded %v, dropped %v, want some for min free", s.Degraded, s.Dropped)
+	}
+	g.conserved()
+}

@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -20,11 +19,11 @@ import (
 // at a tenth of its size and when it is complete.
 func (b *bench) opening() error {
 	heading("open a log, really written, closed in order; the files are not in the page cache when they are opened cold")
-	var st syscall.Statfs_t
-	if err := syscall.Statfs(b.dir, &st); err != nil {
+	free, err := buffer.DirFS().Free(b.dir)
+	if err != nil {
 		return err
 	}
-	large := min(b.large, int64(st.Bavail)*st.Bsize/2)
+	large := min(b.large, free/2)
 	if large < b.large {
 		fmt.Printf("  the disk has room for %.1f GiB only\n", gib(large))
 	}

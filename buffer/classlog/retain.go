@@ -52,17 +52,23 @@ func (l *Log) Release() int64 {
 	return l.opt.Segment
 }
 
+// WantsSpare says that the file of the next segment should be there soon, and
+// is not.
+func (l *Log) WantsSpare() bool {
+	l.c.Mu.Lock()
+	now, failing := l.c.Now, l.health.failing != nil
+	l.c.Mu.Unlock()
+	return !failing && now >= l.w.spareAt && !l.Spare() && l.store.WantsSpare()
+}
+
 // Prepare allocates the file of the next segment while the one that is written
 // to still has room, if room says that the disk may be used so far. What fails
 // is tried again later: the segment itself will tell.
 func (l *Log) Prepare(room func(need int64) bool) {
 	l.c.Mu.Lock()
-	now, failing := l.c.Now, l.health.failing != nil
+	now := l.c.Now
 	l.c.Mu.Unlock()
-	if failing || now < l.w.spareAt || l.Spare() || !l.store.WantsSpare() {
-		return
-	}
-	l.w.spareAt = now + maxBackoff
+	l.w.spareAt = now + minBackoff
 	if !room(l.opt.Segment) {
 		return
 	}

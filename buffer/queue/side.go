@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"log/slog"
 	"path/filepath"
 
@@ -139,6 +140,9 @@ func (q *Queue) Recover(o Origin, use func(i int, r *frame.Reader)) bool {
 		return false
 	}
 	r, id, ok := ring.Recover(mem, o.Log, o.Boot)
+	if !ok {
+		q.warnOfForeign(mem, o.Log)
+	}
 	q.untouched = ok && o.Clean && r.Ord() == o.Ord && r.Epoch() >= o.Epoch
 	switch {
 	case !ok, r.Ord() < o.Ord, r.Epoch() < o.Epoch:
@@ -153,6 +157,21 @@ func (q *Queue) Recover(o Origin, use func(i int, r *frame.Reader)) bool {
 	q.counted = lost == 0
 	r.EachCell(use)
 	return true
+}
+
+// warnOfForeign tells of samples that another log has left in the memory,
+// which Reset is about to clear.
+func (q *Queue) warnOfForeign(mem []byte, log uint64) {
+	records, owner := ring.Foreign(mem, log)
+	samples, size := uint64(0), 0
+	for _, rec := range records {
+		samples += uint64(rec.Count)
+		size += len(rec.Frames)
+	}
+	if samples > 0 {
+		q.log.Warn("samples of another log are given up, unless its files have them: its gateway was killed, and this one has the same runtime directory",
+			"dir", q.side.dir, "log", fmt.Sprintf("%016x", owner), "samples", samples, "bytes", size)
+	}
 }
 
 // uncounted is more than the samples that one run gives a tag.

@@ -50,11 +50,29 @@ func (r *Rules) Keep() {
 		need = 0
 	}
 	r.makeRoom(r.Logs, need)
+	r.save()
+	for _, l := range r.Logs {
+		r.prepare(l)
+	}
+}
+
+// prepare has the next segment of a log allocated while the one that is
+// written to is in its last quarter. Where the disk is too full for it the
+// oldest samples go now: there is still room for the record of it, which on a
+// full disk there would not be later.
+func (r *Rules) prepare(l *classlog.Log) {
+	if !l.WantsSpare() || r.taken()+r.Segment > r.MaxBytes {
+		return
+	}
+	r.keepFree(r.Logs, r.Segment)
+	r.save()
+	l.Prepare(r.roomy)
+}
+
+// save makes the records of drops durable and deletes what was dropped.
+func (r *Rules) save() {
 	for _, l := range r.Logs {
 		l.SaveDrops()
-	}
-	for _, l := range r.Logs {
-		l.Prepare(r.roomy)
 	}
 }
 
@@ -124,15 +142,21 @@ func (r *Rules) retireForFloor() {
 		return
 	}
 	r.floorAt = now + floorEvery
+	r.keepFree(r.Logs, 0)
+}
+
+// keepFree drops segments of some logs while less than the floor would be free
+// after need more bytes were taken.
+func (r *Rules) keepFree(logs []*classlog.Log, need int64) {
 	free, err := r.Main.Free()
 	if err != nil {
 		return // the next look may tell
 	}
-	if free < r.MinFree {
+	if need == 0 && free < r.MinFree {
 		free += r.release()
 	}
-	for free < r.MinFree {
-		l, x, ok := victim(r.Logs)
+	for free < r.MinFree+need {
+		l, x, ok := victim(logs)
 		if !ok {
 			return
 		}
@@ -150,6 +174,7 @@ func (r *Rules) MakeRoomFor(l *classlog.Log, need int64) {
 		logs = logs[:slices.Index(logs, l)+1]
 	}
 	r.makeRoom(logs, need)
+	r.keepFree(logs, need)
 }
 
 func (r *Rules) makeRoom(logs []*classlog.Log, need int64) {

@@ -137,6 +137,23 @@ func Recover(mem []byte, log uint64, boot [16]byte) (*Ring, ID, bool) {
 	return r, id, true
 }
 
+// Foreign finds the records in mem if it belongs to another log, of whatever
+// boot, and says of which. They are to be looked at only.
+func Foreign(mem []byte, log uint64) (records []*Record, owner uint64) {
+	if len(mem) < overhead || string(mem[:8]) != magic {
+		return nil, 0
+	}
+	owner = binary.LittleEndian.Uint64(mem[8:])
+	if owner == log {
+		return nil, owner
+	}
+	r, _, ok := Recover(mem, owner, [16]byte(mem[16:32]))
+	if !ok {
+		return nil, owner
+	}
+	return r.records, owner
+}
+
 // walk follows the records from the tail on. A record of an earlier lap has a
 // smaller count than the one before it, and ends the walk.
 func (r *Ring) walk() {

@@ -95,6 +95,37 @@ func TestForeign(t *testing.T) {
 	}
 }
 
+// TestForeignRecords: what another log has left is found, of any boot; our
+// own, and what is no ring, is not another's.
+func TestForeignRecords(t *testing.T) {
+	mem := make([]byte, Size(4<<10))
+	r := New(mem, ID{Log: 5, Boot: boot}, 0)
+	r.Append(r.Begin(1, 0, 1, 0, 100), frames(0, 100), 3)
+	broken := bytes.Clone(mem)
+	broken[48]++ // of the header's checksum
+	for name, c := range map[string]struct {
+		mem     []byte
+		log     uint64
+		records int
+		owner   uint64
+	}{
+		"other log":  {mem, 6, 1, 5},
+		"our log":    {mem, 5, 0, 5},
+		"other size": {mem[:len(mem)-64], 6, 0, 5},
+		"broken":     {broken, 6, 0, 5},
+		"zeros":      {make([]byte, len(mem)), 6, 0, 0},
+		"nothing":    {nil, 6, 0, 0},
+	} {
+		records, owner := Foreign(c.mem, c.log)
+		if len(records) != c.records || owner != c.owner {
+			t.Errorf("%s: got %d records of log %d, want %d of %d", name, len(records), owner, c.records, c.owner)
+		}
+		if len(records) > 0 && (records[0].Count != 3 || len(records[0].Frames) != 100) {
+			t.Errorf("%s: got %d samples in %d bytes, want 3 in 100", name, records[0].Count, len(records[0].Frames))
+		}
+	}
+}
+
 // TestCells: of two copies the newer intact one counts.
 func TestCells(t *testing.T) {
 	mem := make([]byte, Size(4<<10))

@@ -3,6 +3,7 @@ package settings
 
 import (
 	"fmt"
+	"path/filepath"
 	"time"
 
 	"fieldferry/buffer/size"
@@ -69,7 +70,7 @@ func (c Config) Validate() error {
 	if c.Dir == "" {
 		fs = append(fs, tag.Fault{Path: "dir", Text: "empty", Hint: "name the directory that keeps the samples"})
 	}
-	if c.Dir != "" && c.Dir == c.RuntimeDir {
+	if c.Dir != "" && c.RuntimeDir != "" && filepath.Clean(c.Dir) == filepath.Clean(c.RuntimeDir) {
 		fs = append(fs, tag.Fault{Path: "runtime_dir", Text: fmt.Sprintf("%q is also the buffer's dir", c.RuntimeDir), Hint: "name a directory in memory, such as /run/fieldferry"})
 	}
 	if c.MaxBytes < minBytes {

@@ -17,6 +17,11 @@ func TestConfig(t *testing.T) {
 	if !errors.As(bad.Validate(), &fs) || len(fs) != 6 {
 		t.Errorf("got %v, want six faults", bad.Validate())
 	}
+	same := Default()
+	same.RuntimeDir = same.Dir + "/./" // it would be locked twice
+	if err := same.Validate(); !errors.As(err, &fs) || len(fs) != 1 || fs[0].Path != "runtime_dir" {
+		t.Errorf("runtime directory %s in dir %s: got %v, want a fault of runtime_dir", same.RuntimeDir, same.Dir, err)
+	}
 }
 
 // TestProfile: what the disk is decides how often it is written, unless the

@@ -76,6 +76,9 @@ func New(o Options) (*Gateway, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := refuseSecond(o.controlSocket()); err != nil { // before it touches anything
+		return nil, err
+	}
 	g := &Gateway{
 		opts: o, log: o.Log, started: time.Now(), store: live.New(), config: cfg, fault: fault, generation: 1,
 		links: map[string]*linkPart{}, uplinks: map[string]*uplinkPart{},

@@ -81,13 +81,12 @@ func (g *Gateway) reloadOn(ctx context.Context, hup <-chan os.Signal) {
 // listenControl opens the control socket, which only our user and root may
 // use. A socket that a crash left behind is replaced; a living gateway's is not.
 func (g *Gateway) listenControl() (net.Listener, error) {
-	path := filepath.Join(g.opts.RuntimeDir, "control.sock")
+	path := g.opts.controlSocket()
 	if err := os.MkdirAll(g.opts.RuntimeDir, 0o700); err != nil {
 		return nil, fmt.Errorf("runtime directory: %w", err)
 	}
-	if c, err := net.DialTimeout("unix", path, time.Second); err == nil {
-		c.Close()
-		return nil, fmt.Errorf("another gateway answers on %s: stop it first, or use another --runtime", path)
+	if err := refuseSecond(path); err != nil {
+		return nil, err
 	}
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("replace the old control socket: %w", err)
@@ -100,6 +99,17 @@ func (g *Gateway) listenControl() (net.Listener, error) {
 		return nil, errors.Join(fmt.Errorf("protect the control socket: %w", err), ln.Close())
 	}
 	return ln, nil
+}
+
+func (o *Options) controlSocket() string { return filepath.Join(o.RuntimeDir, "control.sock") }
+
+// refuseSecond fails if a living gateway answers on the control socket.
+func refuseSecond(path string) error {
+	if c, err := net.DialTimeout("unix", path, time.Second); err == nil {
+		c.Close()
+		return fmt.Errorf("another gateway answers on %s: stop it first, or use another --runtime", path)
+	}
+	return nil
 }
 
 // notify tells systemd; it does nothing where systemd did not ask.
