@@ -8,6 +8,7 @@ import (
 
 	"fieldferry/buffer/clock"
 	"fieldferry/buffer/frame"
+	"fieldferry/buffer/inspect/counts"
 	"fieldferry/buffer/segment"
 )
 
@@ -78,8 +79,12 @@ func (d *Dir) each(ctx context.Context, s *Segment, use func(*segment.Block)) er
 // void says that a block counts for nothing: the next segment has its samples
 // again.
 func (s *Segment) void(b *segment.Block) bool {
-	return !s.last && s.State != aside && b.Count > 0 && b.FirstOrd >= s.until
+	return b.Count > 0 && s.ends(b.FirstOrd+1)
 }
+
+// ends says that the segment has ended before count samples of the log: what
+// it says of those is void.
+func (s *Segment) ends(count uint64) bool { return !s.last && s.State != aside && count > s.until }
 
 // ledger is what meta blocks say, up to the last one that was taken.
 type ledger struct {
@@ -187,7 +192,7 @@ func (l *ledger) tail() Tail {
 	}
 	for i := range t.Readers {
 		r := &t.Readers[i]
-		r.Beyond = aheadOf(&r.Reader)
+		r.Beyond = counts.Ahead(&r.Reader)
 		r.Lag = t.Count - r.Ord - r.Beyond
 	}
 	slices.SortFunc(t.Readers, func(x, y Reader) int { return cmp.Compare(x.Name, y.Name) })

@@ -119,7 +119,7 @@ func (v *verifier) segment(ctx context.Context, s *Segment) error {
 	}
 	v.off = segment.HeaderSize
 	end := s.blocks(f, segment.HeaderSize, func(b *segment.Block) bool {
-		if ctx.Err() != nil || s.void(b) || !v.reached(b, proven) {
+		if ctx.Err() != nil || s.void(b) || s.ends(b.FirstOrd) || !v.reached(b, proven) {
 			return false
 		}
 		v.block(b)

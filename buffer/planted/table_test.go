@@ -120,7 +120,7 @@ var bugs = []bug{
 		"		q.save(e)\n	}\n	why", "	}\n	why", kills,
 	},
 	{
-		"two processes on one directory", "buffer/fault/fault.go",
+		"two processes on one directory", "buffer/fault/vanish.go",
 		"	if m.locked[dir] != nil {", "	if m.locked[dir] == m.locked[dir] && false {", faults,
 	},
 	{

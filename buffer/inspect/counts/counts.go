@@ -19,6 +19,14 @@ func Of(cs []frame.Count, reason string) (n uint64) {
 	return n
 }
 
+// Ahead is how many samples beyond its position a reader has settled.
+func Ahead(r *frame.Reader) (n uint64) {
+	for _, g := range r.Ahead {
+		n += g.To - g.From
+	}
+	return n
+}
+
 // Sum is all of them.
 func Sum(cs []frame.Count) (n uint64) {
 	for _, c := range cs {
