@@ -27,7 +27,7 @@ func inverter(base int) *modbustest.Memory {
 	three[14], three[15] = 2311, 0xFFFF       // W 231.1
 	three[16], three[17] = 5001, 0xFFFE       // Hz 50.01
 	three[24], three[25], three[26] = 1, 2, 0 // WH 65538
-	three[18], three[19] = 0x8000, 0x8000     // VA is not implemented
+	three[18], three[19] = 0x8000, 0x8000     // VA is not offered
 	three[38] = 4                             // St: MPPT
 	words[122+21], words[122+4] = 500, 1      // DCW of the first module, 5000 W
 	for i, w := range words {

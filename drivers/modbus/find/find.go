@@ -10,6 +10,7 @@ import (
 	"fieldferry/drivers/ask"
 	"fieldferry/drivers/modbus/frame"
 	"fieldferry/drivers/modbus/layout"
+	"fieldferry/drivers/modbus/wire"
 )
 
 // Asker carries one request to a unit; ask.Prober says what it promises.
@@ -45,7 +46,7 @@ func (l *Link) ask(ctx context.Context, unit int, req frame.PDU) (ask.Answer, er
 		if err != nil {
 			pause = max(pause, linkPause)
 		}
-		if l.asked && !wait(ctx, pause) {
+		if l.asked && !wire.Pause(ctx, pause) {
 			return ask.Answer{}, ctx.Err()
 		}
 		l.asked = true
@@ -68,21 +69,6 @@ func (l *Link) persist(ctx context.Context, unit int, req frame.PDU) (a ask.Answ
 		}
 	}
 	return a, err
-}
-
-// wait sleeps; false when ctx ended first.
-func wait(ctx context.Context, d time.Duration) bool {
-	if d <= 0 {
-		return ctx.Err() == nil
-	}
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }
 
 // Refusal is a request that brought no values: the device declined it, was

@@ -29,7 +29,7 @@ var scaleKinds = map[string]scaleKind{"": exponent, "exponent": exponent, "facto
 const maxExponent = 10
 
 // errScale means that the device has put no usable scale into the register
-// that scales the tag; 0x8000 is SunSpec's "not implemented".
+// that scales the tag; 0x8000 is SunSpec's word for no value.
 var errScale = errors.New("the register that scales it holds no scale")
 
 func (s Spec) parseScale(l *Layout, r *reporter) {

@@ -10,6 +10,7 @@ import (
 	"fieldferry/drivers/modbus/frame"
 	"fieldferry/drivers/modbus/learn"
 	"fieldferry/drivers/modbus/plan"
+	"fieldferry/drivers/modbus/wire"
 	"fieldferry/tag"
 )
 
@@ -103,7 +104,7 @@ func (r *round) conclude(ctx context.Context, b *block, e *frame.Error) error {
 	if most := limits.Max[b.Table]; most > 0 && most < b.Length {
 		return nil // that has been learnt a moment ago
 	}
-	if !wait(ctx, confirmAfter) {
+	if !wire.Pause(ctx, confirmAfter) {
 		return nil
 	}
 	reply, err := st.exchange(ctx, b.Table, b.Length, b.req)

@@ -50,7 +50,7 @@ func (r *round) ask(ctx context.Context, b *block) (wire.Reply, error) {
 			st.upset = st.upset || times > 0
 			return reply, err
 		}
-		if !wait(ctx, pause) {
+		if !wire.Pause(ctx, pause) {
 			return reply, err
 		}
 		reply, err = st.exchange(ctx, b.Table, b.Length, b.req)

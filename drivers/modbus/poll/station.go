@@ -210,7 +210,7 @@ func (s *station) newBlock(b plan.Block) *block {
 // exchange sends a read, after the pause that the device needs, and measures
 // it.
 func (s *station) exchange(ctx context.Context, t layout.Table, length int, req frame.PDU) (wire.Reply, error) {
-	if s.pause > 0 && !wait(ctx, s.pause-time.Since(s.last)) {
+	if s.pause > 0 && !wire.Pause(ctx, s.pause-time.Since(s.last)) {
 		return wire.Reply{}, &frame.Error{Kind: frame.Cancelled, Err: ctx.Err()}
 	}
 	began := time.Now()
@@ -223,19 +223,4 @@ func (s *station) exchange(ctx context.Context, t layout.Table, length int, req 
 		s.answered[t] = max(s.answered[t], length)
 	}
 	return reply, err
-}
-
-// wait pauses; false when ctx ended first.
-func wait(ctx context.Context, d time.Duration) bool {
-	if d <= 0 {
-		return ctx.Err() == nil
-	}
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }

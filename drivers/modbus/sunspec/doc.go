@@ -8,7 +8,7 @@
 // Chain and a Point are plain data, safe for concurrent use.
 //
 // Sources: SunSpec Device Information Model Specification, version 1.1, for
-// the chain, the types and their "not implemented" values; the model
+// the chain, the types and their values for points not offered; the model
 // definitions 1, 101-103, 111-113, 160, 201-204 and 211-214 of the repository
 // sunspec/models, as of April 2026, for the points.
 package sunspec

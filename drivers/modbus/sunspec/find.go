@@ -7,8 +7,8 @@ import (
 )
 
 // types are SunSpec's, as the driver reads them, with the raw number that
-// means "not implemented". Accumulators have none: theirs is 0, which a new
-// device has, too. A string that is not implemented is empty.
+// means that the device does not offer the point. Accumulators have none:
+// theirs is 0, which a new device has, too. A string is empty then.
 var types = map[string]struct {
 	name    string
 	size    int // registers
